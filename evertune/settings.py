@@ -1,0 +1,270 @@
+"""`evertune.toml`, overridden by `EVERTUNE_*` environment variables.
+
+A project is any folder that holds an `evertune.toml`. Relative paths in it are relative to that folder. Nested keys
+are reached from the environment with a double underscore: `EVERTUNE_MONITOR__TOLERANCE=0.05`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
+
+from evertune.errors import SettingsError
+
+FILE_NAME = "evertune.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProjectSettings(_Section):
+    """`[project]`: which task, and where its state lies."""
+
+    task: str = "task.py:Task"  # file relative to this one, and the class in it
+    state: Path = Path(".evertune")  # ledger, bundles, studies, spool and keys, unless set elsewhere
+    runs: Path = Path("runs")  # reports and pictures for people
+
+
+class StoreSettings(_Section):
+    """`[store]`: the database and the bundle store. Empty means inside the state folder."""
+
+    ledger_url: str = ""  # SQLAlchemy URL
+    bundle_url: str = ""  # fsspec URL or folder
+
+
+class LimitSettings(_Section):
+    """`[limits]`: what a model may cost to serve. Architectures over a limit are rejected before training."""
+
+    latency_seconds: float = Field(0.010, gt=0)  # median of one row on this machine, one thread
+    size_bytes: int = Field(20_000_000, gt=0)
+
+
+class TuneSettings(_Section):
+    """`[tune]`: the search."""
+
+    max_trials: int = Field(20, ge=1)
+    max_epochs: int = Field(10, ge=1)
+    workers: int = Field(2, ge=1)
+    seed: int = Field(0, ge=0)
+    backend: str = Field("torch", pattern="^(torch|tensorflow)$")  # of Keras, one a worker process
+    trial_timeout_seconds: float = Field(1800, gt=0)
+
+
+class ExportSettings(_Section):
+    """`[export]`: when a smaller precision may replace FP32."""
+
+    allowance_ratio: float = Field(0.01, ge=0, lt=1)  # most accuracy that quantization may cost, at 95%
+    parity_absolute: float = Field(1e-4, gt=0)  # largest difference of a probability, FP32 against the source
+    threads: int = Field(1, ge=1)  # of ONNX Runtime while measuring
+
+
+class ServeSettings(_Section):
+    """`[serve]`: the data plane."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(3000, ge=0, le=65535)
+    workers: int = Field(1, ge=1)
+    require_keys: bool = True  # False lets anyone in: for a laptop, not for a network
+    max_body_bytes: int = Field(8_000_000, ge=1)
+    max_batch_rows: int = Field(64, ge=1)
+    max_queue_rows: int = Field(4096, ge=1)
+    registry_poll_seconds: float = Field(0.5, gt=0)
+    payload_share_ratio: float = Field(1.0, ge=0, le=1)  # of requests whose inputs are kept, drawn at random
+    spool_drain_seconds: float = Field(0.2, gt=0)
+
+
+class MonitorSettings(_Section):
+    """`[monitor]`: the evaluator and the exporter."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(9464, ge=0, le=65535)
+    interval_seconds: float = Field(5.0, gt=0)
+    tolerance: float = Field(0.02, ge=0, lt=1)  # loss above the reference that is still fine
+    run_length_labels: float = Field(10_000, gt=1)  # average labels between false alarms, at least
+    request_retune: bool = True  # the evaluator itself asks; False leaves that to Alertmanager
+
+
+class RetuneSettings(_Section):
+    """`[retune]`: what follows from evidence."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(9465, ge=0, le=65535)  # of the Alertmanager webhook
+    webhook_token: str = ""  # empty refuses every webhook
+    poll_seconds: float = Field(2.0, gt=0)
+    min_train_labels: int = Field(500, ge=1)
+    min_gate_labels: int = Field(300, ge=1)
+    gate_wait_seconds: float = Field(3600, ge=0)  # for enough newer labels; then "insufficient"
+    min_report_labels: int = Field(300, ge=0)
+    report_wait_seconds: float = Field(3600, ge=0)
+    margin: float = Field(0.0, ge=0, lt=1)  # loss by which a challenger may be worse and still be promoted
+    error_rate: float = Field(0.05, gt=0, lt=1)  # of promoting a challenger worse than the margin, since the champion
+    cooldown_seconds: float = Field(3600, ge=0)
+    max_jobs_per_day: int = Field(8, ge=1)
+    max_trials: int = Field(4, ge=1)
+    max_epochs: int = Field(8, ge=1)
+    window_labels: int = Field(20_000, ge=1)  # most labelled rows that a re-tune takes
+    lease_seconds: float = Field(60, gt=0)
+
+
+class Settings(BaseSettings):
+    """All settings of a project. Frozen: read once, handed down."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EVERTUNE_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+    )
+
+    project: ProjectSettings = ProjectSettings()
+    store: StoreSettings = StoreSettings()
+    limits: LimitSettings = LimitSettings()
+    tune: TuneSettings = TuneSettings()
+    export: ExportSettings = ExportSettings()
+    serve: ServeSettings = ServeSettings()
+    monitor: MonitorSettings = MonitorSettings()
+    retune: RetuneSettings = RetuneSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, whose content comes in through `init_settings`."""
+        return (env_settings, init_settings)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with an `evertune.toml`, its settings, and where its state lies.
+
+    Attributes:
+        root: Absolute folder of the settings file.
+        settings: As read.
+    """
+
+    root: Path
+    settings: Settings
+
+    @property
+    def state(self) -> Path:
+        """Folder of everything the project remembers."""
+        return self.root / self.settings.project.state
+
+    @property
+    def runs(self) -> Path:
+        """Folder of reports and pictures."""
+        return self.root / self.settings.project.runs
+
+    @property
+    def ledger_url(self) -> str:
+        """SQLAlchemy URL of the ledger."""
+        return self.settings.store.ledger_url or f"sqlite:///{self.state / 'ledger.db'}"
+
+    @property
+    def bundle_url(self) -> str:
+        """fsspec URL or absolute folder of the bundle store."""
+        url = self.settings.store.bundle_url
+        if not url:
+            return str(self.state / "bundles")
+        return url if "://" in url else str(self.root / url)
+
+    @property
+    def studies(self) -> Path:
+        """Folder of search journals, one folder a study."""
+        return self.state / "studies"
+
+    @property
+    def spool(self) -> Path:
+        """Folder of prediction spools, one file a server worker."""
+        return self.state / "spool"
+
+    @property
+    def keys_path(self) -> Path:
+        """File of hashed API keys."""
+        return self.state / "keys.json"
+
+
+def load_project(folder: Path | None = None) -> Project:
+    """Reads the settings of the project around `folder`.
+
+    Args:
+        folder: Where to look for `evertune.toml`, upwards. None: `EVERTUNE_PROJECT`, else the working folder.
+
+    Raises:
+        SettingsError: No file, broken TOML, an unknown key, or a bad value. Names key, value and file.
+    """
+    path = _find(Path(folder or os.environ.get("EVERTUNE_PROJECT") or Path.cwd()).resolve())
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}", fix="Correct that line.", file=str(path)) from error
+    _refuse_unknown_environment(path)
+    try:
+        return Project(path.parent, Settings(**content))
+    except (ValidationError, PydanticSettingsError) as error:
+        raise _explain(error, path, content) from error
+
+
+def _find(start: Path) -> Path:
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    raise SettingsError(
+        f"no {FILE_NAME} in {start} or above it",
+        fix="Run `evertune init NAME`, change into a project folder, or set EVERTUNE_PROJECT.",
+    )
+
+
+def _refuse_unknown_environment(path: Path) -> None:
+    """A misspelt override must not be ignored; pydantic-settings ignores what it does not know."""
+    for name in os.environ:
+        section, separator, key = name.removeprefix("EVERTUNE_").lower().partition("__")
+        if not name.startswith("EVERTUNE_") or not separator:
+            continue
+        field = Settings.model_fields.get(section)
+        known = {} if field is None else type(field.default).model_fields
+        if key not in known:
+            raise SettingsError(
+                f"unknown setting {section}.{key} in the environment variable {name}",
+                fix=_suggest(section, key),
+                key=f"{section}.{key}",
+                file=str(path),
+            )
+
+
+def _explain(error: Exception, path: Path, content: dict[str, Any]) -> SettingsError:
+    if not isinstance(error, ValidationError):
+        return SettingsError(f"an EVERTUNE_ variable does not parse: {error}", fix="Set single keys: EVERTUNE_SECTION__KEY.")
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    variable = "EVERTUNE_" + key.replace(".", "__").upper()
+    source = f"the environment variable {variable}" if variable in os.environ else str(path)
+    if first["type"] == "extra_forbidden":
+        section, _, name = key.partition(".")
+        return SettingsError(f"unknown setting {key} in {source}", fix=_suggest(section, name), key=key, file=str(path))
+    return SettingsError(
+        f"setting {key} = {first['input']!r} in {source}: {first['msg']}",
+        fix="Set an allowed value; docs/settings.md lists them.",
+        key=key,
+        value=repr(first["input"]),
+        file=str(path),
+    )
+
+
+def _suggest(section: str, key: str) -> str:
+    sections = {name: list(type(field.default).model_fields) for name, field in Settings.model_fields.items()}
+    if section not in sections:
+        return f"Known sections: {', '.join(sections)}."
+    close = difflib.get_close_matches(key, sections[section], n=1)
+    return f"Did you mean {section}.{close[0]}?" if close else f"Known keys of [{section}]: {', '.join(sections[section])}."
