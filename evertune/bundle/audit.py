@@ -1,0 +1,66 @@
+"""Checking a folder against its manifest before anything in it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from pathlib import Path
+
+from evertune.bundle.canonical import MOST_BYTES, damaged
+from evertune.bundle.manifest import FILE_NAME, FileEntry, Manifest
+from evertune.errors import BundleError
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def read_content(folder: Path, expected_digest: str | None) -> tuple[Manifest, dict[str, bytes]]:
+    """Reads a content folder whole: names, kinds, sizes and hashes of all files are checked.
+
+    Args:
+        folder: Holds `manifest.json`.
+        expected_digest: What the manifest must hash to; None where nobody knows yet.
+
+    Returns:
+        The manifest and the checked bytes of every file it lists.
+
+    Raises:
+        BundleError: Names the first file that is missing, unknown, a link, or changed.
+    """
+    if not folder.is_dir() or folder.is_symlink():
+        raise BundleError(f"no bundle content in {folder}", fix="Give a folder that holds manifest.json.")
+    head = read_plain(folder, FILE_NAME, MOST_BYTES)
+    digest = hashlib.sha256(head).hexdigest()
+    if expected_digest is not None and digest != expected_digest:
+        raise damaged(FILE_NAME, f"hashes to {digest[:12]}, expected {expected_digest[:12]}")
+    manifest = Manifest.from_bytes(head)
+    unknown = sorted(set(os.listdir(folder)) - set(manifest.files) - {FILE_NAME})
+    if unknown:
+        raise damaged(unknown[0], "is not listed in manifest.json")
+    return manifest, {name: read_checked(folder, name, entry) for name, entry in manifest.files.items()}
+
+
+def read_checked(folder: Path, name: str, entry: FileEntry) -> bytes:
+    """Reads one file and holds it against its entry.
+
+    Raises:
+        BundleError: Missing, a link, of another size, or with another hash.
+    """
+    content = read_plain(folder, name, most_bytes=entry.size_bytes)
+    if FileEntry.of(content) != entry:
+        raise damaged(name, f"has {len(content)} bytes or a hash other than the sealed one ({entry.size_bytes} bytes)")
+    return content
+
+
+def read_plain(folder: Path, name: str, most_bytes: int = 1 << 40) -> bytes:
+    """Reads a regular file, never through a link, and never more than one byte over `most_bytes`."""
+    try:
+        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe must not hang us
+    except OSError as error:
+        raise damaged(name, f"cannot be read ({error.strerror}; links are refused)") from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise damaged(name, "is not a plain file")
+        return file.read(min(status.st_size, most_bytes) + 1)

@@ -1,0 +1,63 @@
+"""Writing the content of a bundle: the same content always gives the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evertune.bundle import confidence, manifest
+from evertune.bundle import golden as golden_file
+from evertune.bundle import reference as reference_file
+from evertune.bundle.canonical import to_canonical
+from evertune.bundle.confidence import ConfidenceMap
+from evertune.bundle.golden import Golden
+from evertune.bundle.manifest import FileEntry, Manifest
+from evertune.bundle.reference import Reference
+from evertune.files import write_atomic
+from evertune.tensors import Signature
+
+
+def write_content(
+    folder: Path,
+    *,
+    model_bytes: bytes,
+    model: str,
+    kind: str,
+    labels: Sequence[str],
+    signature: Signature,
+    preprocessing: Mapping[str, Any],
+    recipe: str,
+    calibration: ConfidenceMap,
+    reference: Reference,
+    golden: Golden,
+) -> Manifest:
+    """Writes `manifest.json` and the files it lists into an empty or new folder.
+
+    Returns:
+        The manifest, whose digest is the bundle's address.
+
+    Raises:
+        BundleError: A field is not allowed (unknown recipe, repeated label, empty name).
+    """
+    files = {
+        "model.onnx": model_bytes,
+        confidence.FILE_NAME: to_canonical(calibration.to_json()),
+        reference_file.FILE_NAME: to_canonical(reference.to_json()),
+        golden_file.FILE_NAME: to_canonical(golden.to_json()),
+    }
+    draft = Manifest(
+        manifest.FORMAT_VERSION,
+        model,
+        kind,
+        tuple(labels),
+        signature,
+        dict(preprocessing),
+        recipe,
+        {name: FileEntry.of(content) for name, content in files.items()},
+    )
+    checked = Manifest.from_bytes(draft.to_bytes())  # nothing is written that could not be read back
+    for name, content in files.items():
+        write_atomic(folder / name, content)
+    write_atomic(folder / manifest.FILE_NAME, checked.to_bytes())  # last: without it the folder is no content
+    return checked

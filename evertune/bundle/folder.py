@@ -1,0 +1,77 @@
+"""Bundles in a local folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from evertune.bundle.audit import DIGEST, read_content
+from evertune.errors import BundleError
+from evertune.files import sync_folder
+
+_STALE_SECONDS = 24 * 3600  # no put lasts a day: what is older was left by a killed process
+
+
+class FolderStore:
+    """One folder a bundle; written in a hidden folder beside it, synced, then renamed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, digest: str, files: Mapping[str, bytes]) -> None:
+        """Adds a bundle, whole or not at all; one that is there and sound is left alone, a damaged one replaced."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+        scratch = Path(tempfile.mkdtemp(dir=self.root, prefix=".put-"))
+        try:
+            _write_all(scratch, files)
+            self._move(scratch, self.root / digest)
+            sync_folder(self.root)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)  # gone already where it was moved
+
+    def fetch(self, digest: str) -> Path | None:
+        """The bundle's folder, None if unknown."""
+        folder = self.root / digest
+        return folder if folder.is_dir() else None
+
+    def digests(self) -> Iterator[str]:
+        """Of all bundles."""
+        if self.root.is_dir():
+            yield from (name for name in os.listdir(self.root) if DIGEST.fullmatch(name))
+
+    def _move(self, scratch: Path, target: Path) -> None:
+        scratch.chmod(0o755)  # mkdtemp made it private; servers may run as another user
+        try:
+            os.rename(scratch, target)  # fails if another put, or an earlier one, was first
+        except OSError:
+            try:
+                read_content(target / "content", target.name)
+            except BundleError:
+                damaged = Path(tempfile.mkdtemp(dir=self.root, prefix=".put-"))
+                os.rename(target, damaged / "damaged")
+                os.rename(scratch, target)
+                shutil.rmtree(damaged, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        for name in os.listdir(self.root):
+            folder = self.root / name
+            if name.startswith(".put-") and time.time() - folder.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes and syncs files and their folders, which nobody sees yet."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    for parent in sorted({(folder / name).parent for name in files}, reverse=True):
+        sync_folder(parent)

@@ -1,0 +1,80 @@
+"""Inputs and outputs that prove a load: the same model, on this machine, gives the same answers."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evertune.bundle.canonical import damaged
+from evertune.errors import BundleError, InputError
+from evertune.packing import pack, unpack
+from evertune.tensors import Tensors
+
+FILE_NAME = "golden.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """A few real rows with the outputs that the exporter saw.
+
+    Attributes:
+        inputs: Named arrays, first axis rows.
+        outputs: Named arrays, same rows.
+        absolute_tolerance: Largest difference allowed between machines and execution providers.
+    """
+
+    inputs: Tensors
+    outputs: Tensors
+    absolute_tolerance: float
+
+    def check(self, outputs: Tensors) -> None:
+        """Compares what a freshly loaded model gave for `inputs`.
+
+        Raises:
+            BundleError: Names the output, the largest difference and the tolerance. NaN never passes.
+        """
+        if set(outputs) != set(self.outputs):
+            raise self._refuse(f"outputs are {sorted(outputs)}, expected {sorted(self.outputs)}")
+        for name, expected in self.outputs.items():
+            found = outputs[name]
+            if found.shape != expected.shape or found.dtype != expected.dtype:
+                is_, should_be = (f"{array.dtype}{list(array.shape)}" for array in (found, expected))
+                raise self._refuse(f"output {name!r} is {is_}, expected {should_be}")
+            difference = float(np.abs(found.astype(np.float64) - expected.astype(np.float64)).max(initial=0.0))
+            if not difference <= self.absolute_tolerance:
+                raise self._refuse(f"output {name!r} is off by {difference:.3g}, allowed {self.absolute_tolerance:.3g}")
+
+    def _refuse(self, problem: str) -> BundleError:
+        return BundleError(
+            f"golden rows of the bundle failed: {problem}",
+            fix="Do not serve it here. Check ONNX Runtime's version and execution provider, or export it again.",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The rows as in `golden.json`; tensors are packed, then base64."""
+        return {
+            "absolute_tolerance": self.absolute_tolerance,
+            "inputs": base64.b64encode(pack(self.inputs)).decode(),
+            "outputs": base64.b64encode(pack(self.outputs)).decode(),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Golden:
+        """Inverse of `to_json`.
+
+        Raises:
+            BundleError: The tensors or the tolerance are malformed.
+        """
+        try:
+            if set(data) != {"absolute_tolerance", "inputs", "outputs"}:
+                raise ValueError(f"fields are {sorted(data)}")
+            inputs, outputs = (unpack(base64.b64decode(data[key], validate=True)) for key in ("inputs", "outputs"))
+            tolerance = float(data["absolute_tolerance"])
+            if not (inputs and outputs and 0 <= tolerance < float("inf")):
+                raise ValueError(f"no rows, or tolerance {tolerance}")
+        except (KeyError, TypeError, ValueError, InputError) as error:
+            raise damaged(FILE_NAME, f"holds no golden rows: {error}") from error
+        return cls(inputs, outputs, tolerance)
