@@ -136,3 +136,9 @@ class NotReadyError(EvertuneError):
     """No champion is loaded yet."""
 
     code, http_status, exit_code = "not_ready", 503, 16
+
+
+class LedgerError(EvertuneError):
+    """The ledger's database cannot be opened, is damaged, full, locked for too long, or of a newer schema."""
+
+    code, http_status, exit_code = "ledger", 503, 17

@@ -9,7 +9,6 @@ from evertune.errors import TaskError
 from evertune.tensors import Array, Tensors
 
 
-
 def row_losses(kind: str, outputs: Tensors, labels: Array) -> npt.NDArray[np.float64]:
     """The loss of each row, in [0, 1].
 
@@ -30,4 +29,5 @@ def row_losses(kind: str, outputs: Tensors, labels: Array) -> npt.NDArray[np.flo
     """
     if kind != "classification":
         raise TaskError(f"task kind {kind!r} has no loss", fix="Use 'classification'.", kind=kind)
-    return (outputs["probabilities"].argmax(axis=1) != labels).astype(np.float64)
+    wrong: npt.NDArray[np.bool_] = outputs["probabilities"].argmax(axis=1) != labels
+    return wrong.astype(np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def mix(original: Mapping[str, Rows], window: Rows, *, replay_ratio: float = 2.0
 
 def _cut(ordered: Rows) -> list[Rows]:
     edges = np.rint(np.cumsum([0.0, *(share for _, share in _SHARES)]) * len(ordered)).astype(int)
-    return [ordered.take(slice(start, stop)) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+    return [ordered.take(slice(start, stop)) for start, stop in pairwise(edges)]
 
 
 def _replay(old: Rows, new: Rows, ratio: float, random: np.random.Generator) -> Rows:

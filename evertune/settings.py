@@ -44,52 +44,52 @@ class StoreSettings(_Section):
 class LimitSettings(_Section):
     """`[limits]`: what a model may cost to serve. Architectures over a limit are rejected before training."""
 
-    latency_seconds: float = Field(0.010, gt=0)  # median of one row on this machine, one thread
-    size_bytes: int = Field(20_000_000, gt=0)
+    latency_seconds: float = Field(default=0.010, gt=0)  # median of one row on this machine, one thread
+    size_bytes: int = Field(default=20_000_000, gt=0)
 
 
 class TuneSettings(_Section):
     """`[tune]`: the search."""
 
-    max_trials: int = Field(20, ge=1)
-    max_epochs: int = Field(10, ge=1)
-    workers: int = Field(2, ge=1)
-    seed: int = Field(0, ge=0)
-    backend: str = Field("torch", pattern="^(torch|tensorflow)$")  # of Keras, one a worker process
-    trial_timeout_seconds: float = Field(1800, gt=0)
+    max_trials: int = Field(default=20, ge=1)
+    max_epochs: int = Field(default=10, ge=1)
+    workers: int = Field(default=2, ge=1)
+    seed: int = Field(default=0, ge=0)
+    backend: str = Field(default="torch", pattern="^(torch|tensorflow)$")  # of Keras, one a worker process
+    trial_timeout_seconds: float = Field(default=1800, gt=0)
 
 
 class ExportSettings(_Section):
     """`[export]`: when a smaller precision may replace FP32."""
 
-    allowance_ratio: float = Field(0.01, ge=0, lt=1)  # most accuracy that quantization may cost, at 95%
-    parity_absolute: float = Field(1e-4, gt=0)  # largest difference of a probability, FP32 against the source
-    threads: int = Field(1, ge=1)  # of ONNX Runtime while measuring
+    allowance_ratio: float = Field(default=0.01, ge=0, lt=1)  # most accuracy that quantization may cost, at 95%
+    parity_absolute: float = Field(default=1e-4, gt=0)  # largest difference of a probability, FP32 against the source
+    threads: int = Field(default=1, ge=1)  # of ONNX Runtime while measuring
 
 
 class ServeSettings(_Section):
     """`[serve]`: the data plane."""
 
     host: str = "127.0.0.1"
-    port: int = Field(3000, ge=0, le=65535)
-    workers: int = Field(1, ge=1)
+    port: int = Field(default=3000, ge=0, le=65535)
+    workers: int = Field(default=1, ge=1)
     require_keys: bool = True  # False lets anyone in: for a laptop, not for a network
-    max_body_bytes: int = Field(8_000_000, ge=1)
-    max_batch_rows: int = Field(64, ge=1)
-    max_queue_rows: int = Field(4096, ge=1)
-    registry_poll_seconds: float = Field(0.5, gt=0)
-    payload_share_ratio: float = Field(1.0, ge=0, le=1)  # of requests whose inputs are kept, drawn at random
-    spool_drain_seconds: float = Field(0.2, gt=0)
+    max_body_bytes: int = Field(default=8_000_000, ge=1)
+    max_batch_rows: int = Field(default=64, ge=1)
+    max_queue_rows: int = Field(default=4096, ge=1)
+    registry_poll_seconds: float = Field(default=0.5, gt=0)
+    payload_share_ratio: float = Field(default=1.0, ge=0, le=1)  # of requests whose inputs are kept, drawn at random
+    spool_drain_seconds: float = Field(default=0.2, gt=0)
 
 
 class MonitorSettings(_Section):
     """`[monitor]`: the evaluator and the exporter."""
 
     host: str = "127.0.0.1"
-    port: int = Field(9464, ge=0, le=65535)
-    interval_seconds: float = Field(5.0, gt=0)
-    tolerance: float = Field(0.02, ge=0, lt=1)  # loss above the reference that is still fine
-    run_length_labels: float = Field(10_000, gt=1)  # average labels between false alarms, at least
+    port: int = Field(default=9464, ge=0, le=65535)
+    interval_seconds: float = Field(default=5.0, gt=0)
+    tolerance: float = Field(default=0.02, ge=0, lt=1)  # loss above the reference that is still fine
+    run_length_labels: float = Field(default=10_000, gt=1)  # average labels between false alarms, at least
     request_retune: bool = True  # the evaluator itself asks; False leaves that to Alertmanager
 
 
@@ -97,29 +97,35 @@ class RetuneSettings(_Section):
     """`[retune]`: what follows from evidence."""
 
     host: str = "127.0.0.1"
-    port: int = Field(9465, ge=0, le=65535)  # of the Alertmanager webhook
+    port: int = Field(default=9465, ge=0, le=65535)  # of the Alertmanager webhook
     webhook_token: str = ""  # empty refuses every webhook
-    poll_seconds: float = Field(2.0, gt=0)
-    min_train_labels: int = Field(500, ge=1)
-    min_gate_labels: int = Field(300, ge=1)
-    gate_wait_seconds: float = Field(3600, ge=0)  # for enough newer labels; then "insufficient"
-    min_report_labels: int = Field(300, ge=0)
-    report_wait_seconds: float = Field(3600, ge=0)
-    margin: float = Field(0.0, ge=0, lt=1)  # loss by which a challenger may be worse and still be promoted
-    error_rate: float = Field(0.05, gt=0, lt=1)  # of promoting a challenger worse than the margin, since the champion
-    cooldown_seconds: float = Field(3600, ge=0)
-    max_jobs_per_day: int = Field(8, ge=1)
-    max_trials: int = Field(4, ge=1)
-    max_epochs: int = Field(8, ge=1)
-    window_labels: int = Field(20_000, ge=1)  # most labelled rows that a re-tune takes
-    lease_seconds: float = Field(60, gt=0)
+    poll_seconds: float = Field(default=2.0, gt=0)
+    min_train_labels: int = Field(default=500, ge=1)
+    min_gate_labels: int = Field(default=300, ge=1)
+    gate_wait_seconds: float = Field(default=3600, ge=0)  # for enough newer labels; then "insufficient"
+    min_report_labels: int = Field(default=300, ge=0)
+    report_wait_seconds: float = Field(default=3600, ge=0)
+    margin: float = Field(default=0.0, ge=0, lt=1)  # loss by which a challenger may be worse and still be promoted
+    error_rate: float = Field(
+        default=0.05, gt=0, lt=1
+    )  # of promoting a challenger worse than the margin, since the champion
+    cooldown_seconds: float = Field(default=3600, ge=0)
+    max_jobs_per_day: int = Field(default=8, ge=1)
+    max_trials: int = Field(default=4, ge=1)
+    max_epochs: int = Field(default=8, ge=1)
+    window_labels: int = Field(default=20_000, ge=1)  # most labelled rows that a re-tune takes
+    lease_seconds: float = Field(default=60, gt=0)
 
 
 class Settings(BaseSettings):
     """All settings of a project. Frozen: read once, handed down."""
 
     model_config = SettingsConfigDict(
-        env_prefix="EVERTUNE_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix="EVERTUNE_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     project: ProjectSettings = ProjectSettings()
@@ -173,7 +179,7 @@ class Project:
 
     @property
     def bundle_url(self) -> str:
-        """fsspec URL or absolute folder of the bundle store."""
+        """URL for fsspec, or absolute folder of the bundle store."""
         url = self.settings.store.bundle_url
         if not url:
             return str(self.state / "bundles")
@@ -245,7 +251,8 @@ def _refuse_unknown_environment(path: Path) -> None:
 
 def _explain(error: Exception, path: Path, content: dict[str, Any]) -> SettingsError:
     if not isinstance(error, ValidationError):
-        return SettingsError(f"an EVERTUNE_ variable does not parse: {error}", fix="Set single keys: EVERTUNE_SECTION__KEY.")
+        problem = f"an EVERTUNE_ variable does not parse: {error}"
+        return SettingsError(problem, fix="Set single keys: EVERTUNE_SECTION__KEY.")
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     variable = "EVERTUNE_" + key.replace(".", "__").upper()
@@ -267,4 +274,6 @@ def _suggest(section: str, key: str) -> str:
     if section not in sections:
         return f"Known sections: {', '.join(sections)}."
     close = difflib.get_close_matches(key, sections[section], n=1)
-    return f"Did you mean {section}.{close[0]}?" if close else f"Known keys of [{section}]: {', '.join(sections[section])}."
+    if close:
+        return f"Did you mean {section}.{close[0]}?"
+    return f"Known keys of [{section}]: {', '.join(sections[section])}."

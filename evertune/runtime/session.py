@@ -43,7 +43,8 @@ class Session:
         self._check_names()
 
     def _check_names(self) -> None:
-        found = ([node.name for node in self._session.get_inputs()], [node.name for node in self._session.get_outputs()])
+        graph = self._session
+        found = ([node.name for node in graph.get_inputs()], [node.name for node in graph.get_outputs()])
         declared = ([spec.name for spec in self.signature.inputs], self._output_names)
         if found != declared:
             raise BundleError(

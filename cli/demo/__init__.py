@@ -1,0 +1,1 @@
+"""`evertune demo`: the whole loop, once around, on real data and with real processes."""
