@@ -1,0 +1,143 @@
+"""Connections and transactions, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from evertune.errors import LedgerError
+from evertune.ledger.forking import forget_in_children
+
+# How long a writer waits for the others. A label batch takes milliseconds; a minute-long wait means a stuck process.
+_BUSY_SECONDS = 30
+
+
+class Database:
+    """One database, any number of threads and processes; safe to use after `fork` and in spawned processes.
+
+    Args:
+        url: SQLAlchemy URL, `sqlite:///path` or `postgresql+psycopg://...`.
+
+    Raises:
+        LedgerError: The URL is malformed, its driver is missing, or it names an in-memory database.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writers = {flag: self.engine.execution_options(write=True, durable=flag) for flag in (True, False)}
+        self._writing = threading.RLock()
+        forget_in_children(self)
+
+    def forget(self) -> None:
+        """Called in a forked child: drops connections that belong to the parent, without closing them."""
+        self._writing = threading.RLock()
+        self.engine.dispose(close=False)
+
+    def close(self) -> None:
+        """Closes all idle connections; the next use opens new ones."""
+        self.engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent snapshot for reading; never blocks a writer and never waits for one."""
+        with _explained(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, order: str, *, durable: bool = True) -> Iterator[Connection]:
+        """A transaction that is committed at the end, or rolled back on any exception.
+
+        Writers with the same `order` commit one after the other, so what they number grows in commit order. SQLite has
+        one writer in all (BEGIN IMMEDIATE: no deadlock on a lock upgrade); threads of a process queue before they
+        ask for it, since SQLite's own waiting is by polling.
+
+        Args:
+            order: Name of the queue; the table's name.
+            durable: On disk before return. False: survives the death of the process, not the power cut.
+        """
+        if not self.is_sqlite:
+            with _explained(), self._writers[durable].begin() as connection:
+                connection.execute(select(func.pg_advisory_xact_lock(zlib.crc32(order.encode()))))
+                yield connection
+            return
+        with self._writing, _explained(), self._writers[durable].begin() as connection:
+            yield connection
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if not _is_operational(error):
+            raise
+        raise LedgerError(
+            f"the ledger does not answer: {error.orig}",
+            fix="Check that its disk has space and its database is reachable and sound, then try again.",
+        ) from error
+
+
+def _is_operational(error: DBAPIError) -> bool:
+    return type(error).__name__ in ("OperationalError", "DatabaseError") or error.connection_invalidated
+
+
+def _engine(text: str) -> Engine:
+    try:
+        url = make_url(text)
+        if url.get_backend_name() == "sqlite":
+            if url.database in (None, "", ":memory:"):
+                raise LedgerError("an in-memory ledger forgets", fix="Use sqlite:///path/to/ledger.db.", url=text)
+            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+            arguments: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS}}
+        else:
+            arguments = {"pool_pre_ping": True}  # a restarted server must not cost a request
+        engine = create_engine(url, json_serializer=_to_json, pool_size=4, max_overflow=60, **arguments)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise LedgerError(
+            f"no ledger at {text!r}: {error}",
+            fix="Set [store] ledger_url to sqlite:///path, or to postgresql+psycopg://... (needs evertune[postgres]).",
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by itself; `_begin_sqlite` does
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA cache_size=-16000")  # KiB: the indexes' upper levels stay in memory
+    cursor.execute("PRAGMA temp_store=MEMORY")
+    cursor.execute("PRAGMA journal_size_limit=67108864")  # bytes: a WAL grown by a long reader shrinks again
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if not options.get("write"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # Outside a transaction, or it has no effect. In WAL mode FULL syncs at each commit, NORMAL at checkpoints only.
+    connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options['durable'] else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _to_json(value: Any) -> str:
+    """Strict JSON, as PostgreSQL demands: NaN and infinity are refused here, not only there."""
+    return json.dumps(value, allow_nan=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not JSON")

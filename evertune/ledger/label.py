@@ -1,0 +1,68 @@
+"""What is known about the truth of a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evertune.tensors import Tensors
+
+
+@dataclass(frozen=True)
+class Label:
+    """The true class of one predicted row.
+
+    Attributes:
+        row_id: `<request id>:<row>`, as the prediction returned it.
+        label: Class index.
+        key_id: Of the API key that brought it.
+        sequence: Order of arrival, given by the ledger.
+        arrived_at: Seconds since the epoch, given by the ledger.
+    """
+
+    row_id: str
+    label: int
+    key_id: str = ""
+    sequence: int = 0
+    arrived_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class LabelReceipt:
+    """What became of a batch of labels.
+
+    Attributes:
+        accepted: First labels of their rows.
+        unchanged: Said what was known already.
+        corrected: Said otherwise; kept as a new revision beside the old one.
+    """
+
+    accepted: int
+    unchanged: int
+    corrected: int
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledRow:
+    """A first label joined with the prediction it belongs to.
+
+    Attributes:
+        sequence: Order of arrival among all labels, growing with commit.
+        row_id: `<request id>:<row>`.
+        model: Name.
+        digest: Of the bundle that predicted the row: a late label goes to that one, never to its successor.
+        label: Class index.
+        arrived_at: Seconds since the epoch.
+        predicted_at: Seconds since the epoch.
+        outputs: Named arrays of one row.
+        confidence: Calibrated, of this row.
+    """
+
+    sequence: int
+    row_id: str
+    model: str
+    digest: str
+    label: int
+    arrived_at: float
+    predicted_at: float
+    outputs: Tensors
+    confidence: float

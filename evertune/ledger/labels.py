@@ -1,0 +1,215 @@
+"""Labels: durable before they are acknowledged, joined by row id whenever they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, insert, select
+
+from evertune.clock import Clock
+from evertune.errors import EvertuneError, InputError, UnknownRowError
+from evertune.ids import parse_row_id, row_id
+from evertune.ledger.batches import batches
+from evertune.ledger.database import Database
+from evertune.ledger.label import Label, LabelledRow, LabelReceipt
+from evertune.ledger.labelled import labelled_rows
+from evertune.ledger.schema import labels, predictions
+from evertune.packing import unpack
+from evertune.rows import Rows
+from evertune.tensors import Tensors
+
+_Row = tuple[str, int]  # request id, row
+_SHOWN = 5  # of unknown ids in a message
+
+
+class Labels:
+    """Labels in order of arrival. Safe for many threads and processes."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def add_many(self, batch: Sequence[Label]) -> LabelReceipt:
+        """Adds labels in one transaction, on disk before this returns; all or none.
+
+        A label that is known already changes nothing; one that says otherwise is appended as a new revision.
+
+        Raises:
+            InputError: A row id is malformed, or a label is no class index.
+            UnknownRowError: Names the first row ids that were never predicted.
+        """
+        (receipt,) = self.add_groups([batch])
+        if isinstance(receipt, EvertuneError):
+            raise receipt
+        return receipt
+
+    def add_groups(self, groups: Sequence[Sequence[Label]]) -> list[LabelReceipt | EvertuneError]:
+        """Adds the labels of several requests in one transaction: one disk sync for all of them.
+
+        Returns:
+            For each group what `add_many` would have returned or raised; a refused group stores nothing and does not
+            hinder the others.
+        """
+        wanted = [_parse(group) for group in groups]
+        good = [group for group in wanted if not isinstance(group, EvertuneError)]
+        requests = {request_id for group in good for (request_id, _), _ in group}
+        if not requests:
+            return [LabelReceipt(0, 0, 0) if isinstance(group, list) else group for group in wanted]
+        with self._database.write("labels") as connection:
+            found, latest, now = _predicted(connection, requests), _latest(connection, requests), self._clock()
+            receipts = [_receive(group, found, latest, now) for group in wanted]
+            values = [row for receipt in receipts if isinstance(receipt, tuple) for row in receipt[1]]
+            if values:
+                connection.execute(insert(labels), values)
+        return [receipt[0] if isinstance(receipt, tuple) else receipt for receipt in receipts]
+
+    def after(self, model: str, sequence: int, limit: int) -> list[LabelledRow]:
+        """First labels that arrived after `sequence`, in order of arrival, joined with their predictions.
+
+        Corrections are left out: a detector must see each row once. Sequences grow with commit, so nothing is ever
+        inserted before a sequence that was returned.
+        """
+        label, prediction = labels.c, predictions.c
+        query = (
+            select(labels, prediction.outputs, prediction.confidence)
+            .join(predictions, prediction.request_id == label.request_id)
+            .where(label.model == model, label.sequence > sequence, label.revision == 1)
+            .order_by(label.sequence)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [_joined(row) for row in connection.execute(query)]
+
+    def labelled_rows(
+        self,
+        model: str,
+        *,
+        predicted_after: float | None = None,
+        predicted_before: float | None = None,
+        digest: str | None = None,
+        newest: int | None = None,
+        exclude_job_sets: Sequence[str] = (),
+    ) -> Rows:
+        """Labelled rows whose inputs were kept, with the latest revision of each label, in time order.
+
+        Args:
+            model: Name.
+            predicted_after: Seconds since the epoch, exclusive.
+            predicted_before: Seconds since the epoch, inclusive: what comes after one snapshot is not in it.
+            digest: Only rows that this bundle predicted; None for all.
+            newest: At most so many, the newest by prediction time.
+            exclude_job_sets: Leaves out rows in a set of these names ("train", "gate", "report") of any job.
+
+        Returns:
+            Rows with times of prediction, row ids, and weights 1 / (payload propensity x label propensity).
+
+        Raises:
+            DataError: The bundles of the window had inputs that do not fit together.
+        """
+        with self._database.read() as connection:
+            return labelled_rows(
+                connection, model, predicted_after, predicted_before, digest, newest, tuple(exclude_job_sets)
+            )
+
+
+def _predicted(connection: Connection, request_ids: Iterable[str]) -> dict[str, Any]:
+    column = predictions.c
+    query = select(column.request_id, column.model, column.digest, column.predicted_at, column.row_count)
+    return {
+        row.request_id: row
+        for some in batches(request_ids)
+        for row in connection.execute(query.where(column.request_id.in_(some)))
+    }
+
+
+def _latest(connection: Connection, request_ids: Iterable[str]) -> dict[_Row, tuple[int, int]]:
+    """Revision and label by row; the order makes the latest win."""
+    column = labels.c
+    query = select(column.request_id, column.row_index, column.revision, column.label).order_by(column.revision)
+    return {
+        (row.request_id, row.row_index): (row.revision, row.label)
+        for some in batches(request_ids)
+        for row in connection.execute(query.where(column.request_id.in_(some)))
+    }
+
+
+def _parse(batch: Sequence[Label]) -> list[tuple[_Row, Label]] | EvertuneError:
+    try:
+        wanted = [(parse_row_id(label.row_id), label) for label in batch]
+    except InputError as error:
+        return error
+    for _, label in wanted:
+        if type(label.label) is not int or not 0 <= label.label < 2**31:
+            return InputError(f"label {label.label!r} is no class index", fix="Send an integer.", id=label.row_id)
+    return wanted
+
+
+def _receive(
+    wanted: list[tuple[_Row, Label]] | EvertuneError,
+    found: dict[str, Any],
+    latest: dict[_Row, tuple[int, int]],
+    now: float,
+) -> tuple[LabelReceipt, list[dict[str, Any]]] | EvertuneError:
+    if isinstance(wanted, EvertuneError):
+        return wanted
+    unknown = [row_id(*row) for row, _ in wanted if row[0] not in found or row[1] >= found[row[0]].row_count]
+    if unknown:
+        return UnknownRowError(
+            f"{len(unknown)} of {len(wanted)} labels name rows that were never predicted: "
+            f"{', '.join(unknown[:_SHOWN])}",
+            fix="Send the ids that predictions returned, to the service that returned them. No label was stored.",
+            ids=unknown[:_SHOWN],
+            count=len(unknown),
+        )
+    return _decide(wanted, found, latest, now)
+
+
+def _decide(
+    wanted: list[tuple[_Row, Label]], found: dict[str, Any], latest: dict[_Row, tuple[int, int]], now: float
+) -> tuple[LabelReceipt, list[dict[str, Any]]]:
+    counts = {"accepted": 0, "unchanged": 0, "corrected": 0}
+    values = []
+    for row, label in wanted:
+        revision, known = latest.get(row, (0, None))
+        counts["accepted" if known is None else "unchanged" if known == label.label else "corrected"] += 1
+        if known == label.label:
+            continue
+        latest[row] = (revision + 1, label.label)
+        prediction = found[row[0]]
+        values.append(
+            {
+                "request_id": row[0],
+                "row_index": row[1],
+                "revision": revision + 1,
+                "label": label.label,
+                "arrived_at": now,
+                "key_id": label.key_id,
+                "model": prediction.model,
+                "digest": prediction.digest,
+                "predicted_at": prediction.predicted_at,
+            }
+        )
+    return LabelReceipt(**counts), values
+
+
+def _joined(row: Any) -> LabelledRow:
+    outputs = _unpacked(row.outputs)
+    return LabelledRow(
+        row.sequence,
+        row_id(row.request_id, row.row_index),
+        row.model,
+        row.digest,
+        row.label,
+        row.arrived_at,
+        row.predicted_at,
+        {name: value[row.row_index : row.row_index + 1] for name, value in outputs.items()},
+        float(np.frombuffer(row.confidence, "<f4")[row.row_index]),
+    )
+
+
+@lru_cache(maxsize=8)  # labels of one request mostly come together
+def _unpacked(outputs: bytes) -> Tensors:
+    return unpack(outputs)
