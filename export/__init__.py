@@ -1,0 +1,25 @@
+"""From a trained model to a verified, quantized, measured, sealed bundle.
+
+Importing this package imports ONNX Runtime and numpy, never a training framework: those load when a model of theirs
+is converted.
+"""
+
+from export.candidate import Candidate
+from export.footprint import Footprint, measure_untrained
+from export.parity import Parity
+from export.pipeline import export_model
+from export.recipes import FP32, RECIPES
+from export.result import ExportResult
+from export.seal import seal
+
+__all__ = [
+    "FP32",
+    "RECIPES",
+    "Candidate",
+    "ExportResult",
+    "Footprint",
+    "Parity",
+    "export_model",
+    "measure_untrained",
+    "seal",
+]

@@ -1,0 +1,55 @@
+"""One precision of a model with its figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from evertune.statistics import Interval
+from export.parity import Parity
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What could ship, or why it could not.
+
+    Attributes:
+        recipe: "fp32" or the name of a recipe.
+        model_bytes: The ONNX file; empty where the recipe failed.
+        size_ratio: Size divided by FP32's.
+        latency_seconds: By batch size: median time of one batch.
+        latency_ratio: By batch size: the same divided by FP32's, round by round.
+        accuracy: On validation rows: 1 - mean loss.
+        difference: Interval (95%) of the loss that the recipe adds to FP32's on the same rows; None for FP32.
+        parity: Against the source model.
+        refused: Why it is not shipped; None where it could be.
+    """
+
+    recipe: str
+    model_bytes: bytes = field(repr=False, default=b"")
+    size_ratio: float = 1.0
+    latency_seconds: dict[int, float] = field(default_factory=dict)
+    latency_ratio: dict[int, float] = field(default_factory=dict)
+    accuracy: float = float("nan")
+    difference: Interval | None = None
+    parity: Parity | None = None
+    refused: str | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the ONNX file."""
+        return len(self.model_bytes)
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as in an attestation; None for what was not measured."""
+        return {
+            "recipe": self.recipe,
+            "size_bytes": self.size_bytes or None,
+            "size_ratio": self.size_ratio if self.size_bytes else None,
+            "latency_seconds": {str(size): value for size, value in self.latency_seconds.items()},
+            "latency_ratio": {str(size): value for size, value in self.latency_ratio.items()},
+            "accuracy": self.accuracy if self.accuracy == self.accuracy else None,
+            "difference": self.difference.to_json() if self.difference else None,
+            "parity": self.parity.to_json() if self.parity else None,
+            "refused": self.refused,
+        }

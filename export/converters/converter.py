@@ -1,0 +1,35 @@
+"""What a framework must offer to be exported."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from evertune.tensors import Signature
+from export.converters.source import Source
+
+
+class Converter(Protocol):
+    """One framework's way to ONNX. A new framework is one file with such a class and one line in `CONVERTERS`.
+
+    Attributes:
+        name: For messages: "Keras 3 on torch".
+    """
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    def accepts(self, model: Any) -> bool:
+        """Whether `model` is of this framework. Imports nothing: a model that exists has its framework loaded."""
+
+    def convert(self, model: Any, signature: Signature, *, reuse: bool = True) -> Source:
+        """Converts a model.
+
+        Args:
+            model: What `Task.build` returned, trained or not.
+            signature: Declared inputs and outputs.
+            reuse: Allow the graph of an earlier model of the same architecture.
+
+        Raises:
+            ExportError: Names the operator or layer that does not convert, and what to do.
+        """

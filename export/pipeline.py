@@ -1,0 +1,169 @@
+"""From a model to the candidate that ships: convert, verify, quantize, measure, choose."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from evertune.errors import ExportError
+from evertune.losses import row_losses
+from evertune.rows import Rows
+from evertune.runtime import Session
+from evertune.settings import ExportSettings, LimitSettings
+from evertune.statistics import Interval, paired_noninferiority
+from evertune.task import Splits, Task
+from evertune.tensors import Array, Signature, Tensors
+from export.candidate import Candidate
+from export.choose import choose
+from export.converters import converter_for
+from export.converters.source import Source
+from export.measure import measure_latency
+from export.parity import Parity, compare
+from export.quantize import Quantizer, strided
+from export.recipes import FP32, RECIPES
+from export.result import ExportResult
+from export.verify import check_probabilities, verify
+
+_ROUNDS = 25  # medians of ratios then move by a few percent from run to run on a busy machine
+_QUICK_ROUNDS = 7
+_QUICK_ROWS = 4096  # validation rows that a trial is scored on, at most
+_RUN_ROWS = 256  # rows at a time through ONNX Runtime: bounded memory, no slower
+_ERROR_RATE = 0.025  # one side; the interval of both has 95%
+
+
+def export_model(
+    model: Any,
+    task: Task,
+    splits: Splits,
+    *,
+    settings: ExportSettings,
+    limits: LimitSettings,
+    seed: int,
+    quick: bool = False,
+) -> ExportResult:
+    """Exports a trained model in every precision and picks what would ship.
+
+    Args:
+        model: What `task.build` returned, trained.
+        task: Declares inputs and labels.
+        splits: Calibration rows set quantization ranges, validation rows judge. Test rows are not touched.
+        settings: Allowance, parity, threads.
+        limits: What the model may cost.
+        seed: Kept for recipes that draw at random; none does yet.
+        quick: Fewer timing rounds and at most 4,096 validation rows, for trials of a search.
+
+    Raises:
+        ExportError: The model does not convert, does not fit the task, or no precision is within the limits.
+    """
+    del seed
+    signature = task.signature
+    rows = splits.validation.take(strided(len(splits.validation), _QUICK_ROWS)) if quick else splits.validation
+    source, session, parity = convert(model, signature, rows.inputs, settings)
+    sessions, candidates = {FP32: session}, [Candidate(FP32, source.model_bytes, parity=parity)]
+    for candidate, loaded in _quantized(source, signature, splits.calibration, rows, settings):
+        candidates.append(candidate)
+        sessions.update({candidate.recipe: loaded} if loaded is not None else {})
+    measured = _with_accuracy(candidates, sessions, rows, task.kind, settings)
+    timed = _with_latency(measured, sessions, rows.inputs, _QUICK_ROUNDS if quick else _ROUNDS)
+    judged, chosen, reason = choose(timed, settings=settings, limits=limits)
+    return ExportResult(judged, chosen, reason, parity, len(rows))
+
+
+def convert(
+    model: Any, signature: Signature, rows: Tensors, settings: ExportSettings
+) -> tuple[Source, Session, Parity]:
+    """Converts and proves the result on `rows`; a reused graph that fails the proof is traced anew.
+
+    Raises:
+        ExportError: The model does not convert, does not fit the task, or answers otherwise than its source.
+    """
+    converter = converter_for(model)
+    source = converter.convert(model, signature)
+    try:
+        return _proved(source, signature, rows, settings)
+    except ExportError:
+        if not source.reused:
+            raise
+    return _proved(converter.convert(model, signature, reuse=False), signature, rows, settings)
+
+
+def outputs_of(session: Session, inputs: Tensors) -> Tensors:
+    """Runs all rows in batches of bounded size."""
+    count = len(next(iter(inputs.values())))
+    parts = [
+        session.run({name: value[start : start + _RUN_ROWS] for name, value in inputs.items()})
+        for start in range(0, count, _RUN_ROWS)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _proved(
+    source: Source, signature: Signature, rows: Tensors, settings: ExportSettings
+) -> tuple[Source, Session, Parity]:
+    first = {name: value[:64] for name, value in rows.items()}
+    check_probabilities(source.predict(first), signature)
+    session = verify(source.model_bytes, signature, threads=settings.threads)
+    parity = compare(session, source.predict, rows, absolute=settings.parity_absolute)
+    return source, session, parity
+
+
+def _quantized(
+    source: Source, signature: Signature, calibration: Rows, validation: Rows, settings: ExportSettings
+) -> list[tuple[Candidate, Session | None]]:
+    made: list[tuple[Candidate, Session | None]] = []
+    quantizer: Quantizer | None = None
+    for recipe in RECIPES:
+        try:
+            quantizer = quantizer or Quantizer(source.model_bytes, signature, calibration)
+            content = quantizer.quantize(recipe)
+            session = verify(content, signature, threads=settings.threads)
+            check_probabilities(session.run({name: value[:64] for name, value in validation.inputs.items()}), signature)
+            parity = compare(session, source.predict, validation.inputs, absolute=settings.parity_absolute, free=True)
+        except ExportError as error:  # a precision that cannot be made is a finding, not a failure
+            made.append((Candidate(recipe.name, refused=error.message), None))
+            continue
+        size_ratio = len(content) / len(source.model_bytes)
+        made.append((Candidate(recipe.name, content, size_ratio=size_ratio, parity=parity), session))
+    return made
+
+
+def _with_accuracy(
+    candidates: list[Candidate], sessions: dict[str, Session], rows: Rows, kind: str, settings: ExportSettings
+) -> list[Candidate]:
+    losses = {
+        recipe: row_losses(kind, outputs_of(session, rows.inputs), rows.labels) for recipe, session in sessions.items()
+    }
+    return [
+        replace(
+            candidate,
+            accuracy=1 - float(losses[candidate.recipe].mean()),
+            difference=None
+            if candidate.recipe == FP32
+            else _difference(losses[FP32], losses[candidate.recipe], settings.allowance_ratio),
+        )
+        if candidate.recipe in losses
+        else candidate
+        for candidate in candidates
+    ]
+
+
+def _difference(fp32: Array, quantized: Array, allowance: float) -> Interval:
+    return paired_noninferiority(fp32, quantized, margin=allowance, error_rate=_ERROR_RATE, min_rows=1).interval
+
+
+def _with_latency(
+    candidates: list[Candidate], sessions: dict[str, Session], rows: Tensors, rounds: int
+) -> list[Candidate]:
+    times = measure_latency(sessions, rows, baseline=FP32, rounds=rounds)
+    return [
+        replace(
+            candidate,
+            latency_seconds=times.seconds[candidate.recipe],
+            latency_ratio=times.ratio[candidate.recipe],
+        )
+        if candidate.recipe in sessions
+        else candidate
+        for candidate in candidates
+    ]

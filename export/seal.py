@@ -1,0 +1,127 @@
+"""From the chosen candidate to a sealed bundle."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evertune.bundle import Bundle, BundleStore, ConfidenceMap, Golden, Reference, write_content
+from evertune.errors import DataError
+from evertune.losses import row_losses
+from evertune.rows import Rows
+from evertune.runtime import Session
+from evertune.statistics import calibrate, upper_bound
+from evertune.task import Splits, Task
+from evertune.tensors import Array, Tensors
+from export.hardware import hardware, versions
+from export.pipeline import outputs_of
+from export.quantize import strided
+from export.recipes import FP32
+from export.result import ExportResult
+
+_GOLDEN_ROWS = 8
+_GOLDEN_TOLERANCE = 1e-3  # FP32 on another processor sums in another order
+_GOLDEN_TOLERANCE_INT8 = 0.05  # one step of a quantized activation may round the other way (AVX2 against VNNI)
+_CONFIDENCE_LEVEL = 0.95
+
+
+def seal(
+    result: ExportResult,
+    task: Task,
+    splits: Splits,
+    store: BundleStore,
+    *,
+    lineage: Mapping[str, Any],
+    training: Path | None = None,
+    seed: int = 0,
+) -> Bundle:
+    """Puts the chosen artifact with everything that monitoring and serving need into the store.
+
+    All figures are those of the artifact itself under ONNX Runtime. The confidence map is fitted on calibration rows,
+    the reference and the evaluation on test rows.
+
+    Args:
+        result: Of `export_model`.
+        task: Name, kind, labels and signature.
+        splits: Calibration and test rows are used here.
+        store: Where the bundle goes.
+        lineage: Study, trial, hyperparameters, data fingerprint, code revision: JSON.
+        training: Folder with weights for a later fine-tuning, stored beside the content.
+        seed: Of the bootstrap in the evaluation.
+
+    Returns:
+        The bundle as read back from the store.
+
+    Raises:
+        DataError: Calibration or test split is empty.
+    """
+    from evertune.evaluation import evaluate
+
+    _require_rows(splits)
+    session = Session(result.chosen.model_bytes, task.signature)
+    calibration = outputs_of(session, splits.calibration.inputs)
+    outputs = outputs_of(session, splits.test.inputs)
+    confidence = _confidence_map(calibration, splits.calibration, task.kind)
+    attestation = {
+        "recipe": result.chosen.recipe,
+        "reason": result.reason,
+        "parity": result.parity.to_json(),
+        "validation_rows": result.validation_rows,
+        "candidates": [candidate.to_json() for candidate in result.candidates],
+        "evaluation": evaluate(task.kind, task.labels, outputs, splits.test.labels, seed=seed).to_json(),
+        "hardware": hardware(),
+        "versions": versions(),
+        "lineage": dict(lineage),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        content = Path(folder)
+        write_content(
+            content,
+            model_bytes=result.chosen.model_bytes,
+            model=task.name,
+            kind=task.kind,
+            labels=task.labels,
+            signature=task.signature,
+            preprocessing={},  # all of it is inside the graph
+            recipe=result.chosen.recipe,
+            calibration=confidence,
+            reference=_reference(outputs, splits.test, task.kind, confidence),
+            golden=_golden(session, splits.test, result.chosen.recipe),
+        )
+        return store.put(content, attestation=attestation, training=training)
+
+
+def _require_rows(splits: Splits) -> None:
+    for name in ("calibration", "test"):
+        if len(getattr(splits, name)) == 0:
+            raise DataError(f"the {name} split is empty", fix=f"Give Task.data some {name} rows.", split=name)
+
+
+def _top(outputs: Tensors) -> Array:
+    """Raw confidence; float32 softmax may exceed one by a rounding."""
+    return np.clip(outputs["probabilities"].max(axis=1), 0.0, 1.0)
+
+
+def _confidence_map(outputs: Tensors, rows: Rows, kind: str) -> ConfidenceMap:
+    correct = row_losses(kind, outputs, rows.labels) == 0
+    return ConfidenceMap(*calibrate(_top(outputs), correct), rows=len(rows))
+
+
+def _reference(outputs: Tensors, rows: Rows, kind: str, confidence: ConfidenceMap) -> Reference:
+    losses = row_losses(kind, outputs, rows.labels)
+    return Reference(
+        loss_mean=float(losses.mean()),
+        loss_upper_bound=upper_bound(losses, _CONFIDENCE_LEVEL),
+        rows=len(rows),
+        confidence_mean=float(confidence(_top(outputs)).mean()),
+        confidence_level=_CONFIDENCE_LEVEL,
+    )
+
+
+def _golden(session: Session, rows: Rows, recipe: str) -> Golden:
+    inputs = rows.take(strided(len(rows), _GOLDEN_ROWS)).inputs
+    return Golden(inputs, session.run(inputs), _GOLDEN_TOLERANCE if recipe == FP32 else _GOLDEN_TOLERANCE_INT8)

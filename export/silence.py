@@ -1,0 +1,38 @@
+"""Known noise of the exporters, silenced by name and reason; everything else is heard."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LOGGERS = (
+    # "torchvision is not installed. Skipping torchvision::nms": four lines a model, about operators nobody asked for.
+    "torch.onnx._internal.exporter._registration",
+    # "Setting ONNX exporter to use operator set version 18", although the version is given.
+    "torch.onnx._internal.exporter._compat",
+)
+_WARNINGS = (
+    # copyreg copies torch's own pytree leaves through a class that torch itself deprecates.
+    (FutureWarning, r"`isinstance\(treespec, LeafSpec\)` is deprecated"),
+    # torch.jit is deprecated as a whole and imported by torch.onnx.
+    (DeprecationWarning, r"`torch\.jit\."),
+)
+
+
+@contextmanager
+def known_noise() -> Iterator[None]:
+    """Silences what torch says about itself while it exports; errors still raise."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        for category, message in _WARNINGS:
+            warnings.filterwarnings("ignore", message, category)
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.ERROR)
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

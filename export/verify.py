@@ -1,0 +1,124 @@
+"""Is this file a valid model that does what the task declares? "No exception while exporting" proves nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evertune.errors import BundleError, ExportError
+from evertune.runtime import Session
+from evertune.tensors import Array, Signature, Tensors
+from evertune.tensors import TensorSpec as Spec
+
+_SUM_TOLERANCE = 1e-3  # float32 softmax over thousands of classes stays below; INT8 keeps its softmax in float32
+
+
+def verify(model_bytes: bytes, signature: Signature, *, threads: int = 1) -> Session:
+    """Checks the file and its graph against the declared signature and loads it.
+
+    Three failures of exporters are silent and are found here: an invalid file written without an exception, weights
+    that became extra inputs nobody feeds, and a batch axis fixed at the number of example rows.
+
+    Args:
+        model_bytes: ONNX file.
+        signature: Inputs and outputs as the task declares them.
+        threads: Of the session returned.
+
+    Raises:
+        ExportError: Names the first thing that is wrong.
+    """
+    import onnx
+
+    try:
+        model = onnx.ModelProto.FromString(model_bytes)
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # protobuf's, the checker's and the inference's errors share no base class
+        raise ExportError(
+            f"the exported file is not valid ONNX: {_first_line(error)}",
+            fix="Replace the layer that this operator came from, or update onnx and torch.",
+        ) from error
+    _check_boundary(model.graph, signature)
+    try:
+        return Session(model_bytes, signature, threads=threads)
+    except BundleError as error:
+        raise ExportError(error.message, fix="Replace the layer that this operator came from.") from error
+
+
+def check_probabilities(outputs: Tensors, signature: Signature) -> None:
+    """Checks that outputs are class probabilities, one row a row and one column a label.
+
+    Raises:
+        ExportError: Another number of classes, NaN, or no probabilities; says which layer to add or change.
+    """
+    spec = signature.outputs[0]
+    value = outputs[spec.name]
+    classes = spec.shape[0]
+    if value.ndim != 2 or value.shape[1] != classes:
+        raise ExportError(
+            f"the model gives {list(value.shape[1:])} values a row, the task has {classes} labels",
+            fix=f'End the model with keras.layers.Dense({classes}, activation="softmax"), or correct Task.labels.',
+            found=list(value.shape[1:]),
+            expected=classes,
+        )
+    if not np.isfinite(value).all():
+        raise ExportError(
+            f"the model gives NaN or infinity for {_bad_rows(value)} of {len(value)} rows",
+            fix="Train with a smaller learning rate or clip gradients, and check the inputs for extreme values.",
+        )
+    totals = value.sum(axis=1, dtype=np.float64)
+    if value.min() < -_SUM_TOLERANCE or np.abs(totals - 1).max() > _SUM_TOLERANCE:
+        raise ExportError(
+            f"the model's outputs are not probabilities: the first row sums to {totals[0]:.4g}, "
+            f"its smallest value is {value[0].min():.4g}",
+            fix='Add softmax: end the model with Dense(..., activation="softmax") and train with from_logits=False.',
+        )
+
+
+def _bad_rows(value: Array) -> int:
+    return int((~np.isfinite(value)).any(axis=1).sum())
+
+
+def _check_boundary(graph: Any, signature: Signature) -> None:
+    weights = {item.name for item in graph.initializer}
+    inputs = [_spec(value) for value in graph.input if value.name not in weights]
+    outputs = [_spec(value) for value in graph.output]
+    for kind, found, declared in (("inputs", inputs, signature.inputs), ("outputs", outputs, signature.outputs)):
+        wanted = [(spec.name, np.dtype(spec.dtype).name, (None, *spec.shape)) for spec in declared]
+        if found != wanted:
+            raise ExportError(
+                f"the exported graph's {kind} are {_show(found)}, the task declares {_show(wanted)}",
+                fix=_advice(kind, found, declared),
+                found=_show(found),
+                declared=_show(wanted),
+            )
+
+
+def _spec(value: Any) -> tuple[str, str, tuple[int | None, ...]]:
+    from onnx.helper import tensor_dtype_to_np_dtype
+
+    tensor = value.type.tensor_type
+    shape = tuple(size.dim_value if size.HasField("dim_value") else None for size in tensor.shape.dim)
+    return value.name, tensor_dtype_to_np_dtype(tensor.elem_type).name, shape
+
+
+def _advice(kind: str, found: list[tuple[str, str, tuple[int | None, ...]]], declared: tuple[Spec, ...]) -> str:
+    if len(found) > len(declared):
+        return "Weights became inputs that nobody feeds: replace the layer that holds them, or export on torch."
+    if any(shape and shape[0] is not None for _, _, shape in found):
+        return "The number of rows is fixed: use -1 or keras.ops.shape(x)[0] for the batch axis in your layers."
+    if kind == "outputs":
+        return f'End the model with keras.layers.Dense({declared[0].shape[0]}, activation="softmax").'
+    return "Make Task.inputs and the model's inputs agree in order, dtype and shape."
+
+
+def _show(specs: list[tuple[str, str, tuple[int | None, ...]]]) -> str:
+    return ", ".join(
+        f"{name}: {dtype}[{', '.join('any' if size is None else str(size) for size in shape)}]"
+        for name, dtype, shape in specs
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]
