@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import struct
+from functools import lru_cache
 
 import numpy as np
 
 from evertune.errors import InputError
-from evertune.tensors import Tensors
+from evertune.tensors import Array, Tensors
 
 _MAGIC = b"ETT1"  # Evertune tensors, layout 1
 _KINDS = "biuf"  # bool, integers, floats: dtypes whose bytes are values, never objects
@@ -22,11 +23,8 @@ def pack(tensors: Tensors) -> bytes:
         >>> unpack(pack({"x": np.array([1, 2], np.int16)}))["x"].tolist()
         [1, 2]
     """
-    header = json.dumps(
-        [[name, value.dtype.newbyteorder("<").str, list(value.shape)] for name, value in tensors.items()]
-    ).encode()
-    body = (np.ascontiguousarray(value, value.dtype.newbyteorder("<")).tobytes() for value in tensors.values())
-    return b"".join([_MAGIC, struct.pack("<I", len(header)), header, *body])
+    head = _head(tuple((name, value.dtype, value.shape) for name, value in tensors.items()))
+    return b"".join([head, *(_bytes(value) for value in tensors.values())])
 
 
 def unpack(data: bytes) -> Tensors:
@@ -41,13 +39,36 @@ def unpack(data: bytes) -> Tensors:
         (length,) = struct.unpack_from("<I", data, 4)
         offset = 8 + length
         tensors: Tensors = {}
-        for name, dtype_text, shape in json.loads(data[8:offset]):
-            dtype = np.dtype(dtype_text)
-            if dtype.kind not in _KINDS:
-                raise ValueError(dtype_text)
+        for name, dtype, shape in _layout(data[8:offset]):
             count = math.prod(shape)
             tensors[name] = np.frombuffer(data, dtype, count, offset).reshape(shape)
             offset += count * dtype.itemsize
-    except (ValueError, struct.error, TypeError) as error:
+        if offset != len(data):
+            raise ValueError("length")
+    except (ValueError, struct.error, TypeError, RecursionError) as error:
         raise InputError("packed tensors are damaged", fix="Restore the row from a backup, or drop it.") from error
     return tensors
+
+
+def _bytes(value: Array) -> bytes:
+    if value.dtype.byteorder == ">":
+        value = value.astype(value.dtype.newbyteorder("<"))
+    return value.tobytes()
+
+
+# The rows of one model have one layout, and a header costs more than the values of a small row.
+@lru_cache(maxsize=256)
+def _head(layout: tuple[tuple[str, np.dtype[np.generic], tuple[int, ...]], ...]) -> bytes:
+    header = json.dumps([[name, dtype.newbyteorder("<").str, list(shape)] for name, dtype, shape in layout]).encode()
+    return _MAGIC + struct.pack("<I", len(header)) + header
+
+
+@lru_cache(maxsize=256)
+def _layout(header: bytes) -> tuple[tuple[str, np.dtype[np.generic], tuple[int, ...]], ...]:
+    layout = []
+    for name, dtype_text, shape in json.loads(header):
+        dtype = np.dtype(dtype_text)
+        if dtype.kind not in _KINDS or not all(type(size) is int and size >= 0 for size in shape):
+            raise ValueError(dtype_text)
+        layout.append((str(name), dtype, tuple(shape)))
+    return tuple(layout)

@@ -20,6 +20,9 @@ from evertune.ledger.forking import forget_in_children
 # How long a writer waits for the others. A label batch takes milliseconds; a minute-long wait means a stuck process.
 _BUSY_SECONDS = 30
 
+# Closing a parent's SQLite connection in a child would drop the parent's file locks: kept, unused, to the child's end.
+_inherited: list[Any] = []
+
 
 class Database:
     """One database, any number of threads and processes; safe to use after `fork` and in spawned processes.
@@ -39,7 +42,8 @@ class Database:
         forget_in_children(self)
 
     def forget(self) -> None:
-        """Called in a forked child: drops connections that belong to the parent, without closing them."""
+        """In a forked child: drops connections that belong to the parent, without closing them."""
+        _inherited.append(self.engine.pool)
         self._writing = threading.RLock()
         self.engine.dispose(close=False)
 
@@ -68,6 +72,8 @@ class Database:
         if not self.is_sqlite:
             with _explained(), self._writers[durable].begin() as connection:
                 connection.execute(select(func.pg_advisory_xact_lock(zlib.crc32(order.encode()))))
+                if not durable:
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
                 yield connection
             return
         with self._writing, _explained(), self._writers[durable].begin() as connection:

@@ -1,34 +1,29 @@
-"""Databases must not be used across a fork: neither SQLite nor PostgreSQL allows it."""
+"""Locks and connections must not be used across a fork: neither threads nor SQLite nor PostgreSQL allow it."""
 
 from __future__ import annotations
 
 import os
 import weakref
-from typing import Any, Protocol
+from typing import Protocol
 
 
 class Forgetting(Protocol):
-    """What holds connections."""
-
-    engine: Any
+    """What holds locks or connections."""
 
     def forget(self) -> None:
-        """Drops the connections without closing them."""
+        """Runs in a forked child: drops what belongs to the parent, without closing it."""
 
 
-_open: weakref.WeakSet[Forgetting] = weakref.WeakSet()
-# Closing a parent's SQLite connection in a child would drop the parent's file locks: keep them, unused, to the end.
-_inherited: list[Any] = []
+_alive: weakref.WeakSet[Forgetting] = weakref.WeakSet()
 
 
 def forget_in_children(holder: Forgetting) -> None:
-    """From now on, a forked child of this process starts without the connections of `holder`."""
-    _open.add(holder)
+    """From now on, `holder.forget()` runs first in every forked child of this process."""
+    _alive.add(holder)
 
 
 def _forget_all() -> None:
-    for holder in list(_open):
-        _inherited.append(holder.engine.pool)
+    for holder in list(_alive):
         holder.forget()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, exists, select
 
 from evertune.errors import DataError
 from evertune.ids import row_id
-from evertune.ledger.schema import job_rows, labels, predictions
+from evertune.ledger.schema import FIRST, job_rows, labels, predictions
 from evertune.packing import unpack
 from evertune.rows import Rows
 from evertune.tensors import Array, Tensors
@@ -46,7 +46,7 @@ def _query(
             prediction.label_propensity,
         )
         .join(predictions, prediction.request_id == first.request_id)
-        .where(first.model == model, first.revision == 1, prediction.inputs.is_not(None))
+        .where(first.model == model, first.revision == FIRST, prediction.inputs.is_not(None))
         .order_by(first.predicted_at.desc(), first.sequence.desc())
     )
     if after is not None:

@@ -16,7 +16,7 @@ from evertune.ledger.batches import batches
 from evertune.ledger.database import Database
 from evertune.ledger.label import Label, LabelledRow, LabelReceipt
 from evertune.ledger.labelled import labelled_rows
-from evertune.ledger.schema import labels, predictions
+from evertune.ledger.schema import FIRST, labels, predictions
 from evertune.packing import unpack
 from evertune.rows import Rows
 from evertune.tensors import Tensors
@@ -76,7 +76,7 @@ class Labels:
         query = (
             select(labels, prediction.outputs, prediction.confidence)
             .join(predictions, prediction.request_id == label.request_id)
-            .where(label.model == model, label.sequence > sequence, label.revision == 1)
+            .where(label.model == model, label.sequence > sequence, label.revision == FIRST)
             .order_by(label.sequence)
             .limit(limit)
         )

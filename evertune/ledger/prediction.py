@@ -52,15 +52,15 @@ class Prediction:
     def to_row(self) -> dict[str, Any]:
         """Column values of the table `predictions`."""
         confidence = np.asarray(self.confidence, "<f4")
-        wide = confidence.astype(np.float64)
+        values = confidence.tolist()  # mostly one: quicker than numpy
         return {
             "request_id": self.request_id,
             "model": self.model,
             "digest": self.digest,
             "predicted_at": self.predicted_at,
             "row_count": len(confidence),
-            "confidence_sum": float(wide.sum()),
-            "confidence_variance_sum": float((wide * (1.0 - wide)).sum()),
+            "confidence_sum": sum(values),
+            "confidence_variance_sum": sum(value * (1.0 - value) for value in values),
             "latency_seconds": self.latency_seconds,
             "payload_propensity": self.payload_propensity,
             "label_propensity": self.label_propensity,

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 
 from evertune.ledger.batches import batches
 from evertune.ledger.database import Database
 from evertune.ledger.prediction import Prediction
 from evertune.ledger.schema import labels, predictions, row_losses
 
-_INSERTS = {
-    "sqlite": sqlite.insert(predictions).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(predictions).on_conflict_do_nothing(),
-}
+_NAMES = [column.name for column in predictions.c]
+_ADD_POSTGRESQL = postgresql.insert(predictions).on_conflict_do_nothing()
+_ADD_SQLITE = (
+    f"INSERT INTO predictions ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))}) "
+    "ON CONFLICT (request_id) DO NOTHING"
+)
 _WITHOUT_INPUTS = [column for column in predictions.c if column.name != "inputs"]
 
 
@@ -57,7 +60,7 @@ class Predictions:
             for request_id in _known(connection, values):
                 del values[request_id]
             if values:
-                connection.execute(_INSERTS[connection.dialect.name], list(values.values()))
+                _insert(connection, list(values.values()))
         return len(values)
 
     def known(self, request_ids: Iterable[str]) -> set[str]:
@@ -108,6 +111,13 @@ class Predictions:
 
 
 _SUMMED = (predictions.c.row_count, predictions.c.confidence_sum, predictions.c.confidence_variance_sum)
+
+
+def _insert(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    if connection.dialect.name == "sqlite":  # past SQLAlchemy's handling of each value, half the time of a batch
+        connection.exec_driver_sql(_ADD_SQLITE, [tuple([row[name] for name in _NAMES]) for row in rows])
+    else:
+        connection.execute(_ADD_POSTGRESQL, rows)
 
 
 def _known(connection: Connection, request_ids: Iterable[str]) -> set[str]:

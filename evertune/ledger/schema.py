@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    literal_column,
     text,
 )
 
@@ -73,6 +74,7 @@ labels = Table(
     UniqueConstraint("request_id", "row_index", "revision", name="uq_labels_revision"),
     sqlite_autoincrement=True,  # a number is never used twice, even after pruning
 )
+FIRST = literal_column("1")  # revision; not a parameter, or SQLite cannot tell that a partial index applies
 _first = text("revision = 1")
 for _name in ("sequence", "predicted_at"):
     _column = labels.c[_name]
