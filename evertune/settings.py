@@ -80,6 +80,7 @@ class ServeSettings(_Section):
     registry_poll_seconds: float = Field(default=0.5, gt=0)
     payload_share_ratio: float = Field(default=1.0, ge=0, le=1)  # of requests whose inputs are kept, drawn at random
     spool_drain_seconds: float = Field(default=0.2, gt=0)
+    max_spool_bytes: int = Field(default=1_000_000_000, ge=1)  # a worker; beyond it predictions are refused, not lost
 
 
 class MonitorSettings(_Section):

@@ -1,0 +1,64 @@
+"""Reading a request body under a limit, and parsing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from evertune.errors import InputError, TooLargeError
+from serve.asgi import Receive
+from serve.errors import ClientGoneError
+
+
+async def read_body(receive: Receive, limit_bytes: int) -> bytes:
+    """Reads the body, and stops keeping it as soon as it is over the limit.
+
+    Of a body that is too large as much again is read and dropped, so that an ordinary client gets to read the answer
+    instead of a broken connection.
+
+    Raises:
+        TooLargeError: More than `limit_bytes` came.
+        ClientGoneError: The client hung up.
+    """
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body") and len(message["body"]) <= limit_bytes:
+        return bytes(message["body"])  # nearly every request is one message
+    chunks: list[bytes] = []
+    size_bytes = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        chunk = message.get("body", b"")
+        size_bytes += len(chunk)
+        if size_bytes <= limit_bytes:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
+        if not message.get("more_body") or size_bytes > 2 * limit_bytes:
+            break
+        message = await receive()
+    if size_bytes > limit_bytes:
+        raise TooLargeError(
+            f"the body is over {limit_bytes} bytes",
+            fix="Send fewer rows a request, or raise serve.max_body_bytes.",
+            limit_bytes=limit_bytes,
+        )
+    return b"".join(chunks)
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Parses a JSON object.
+
+    Raises:
+        InputError: Not JSON, or not an object; says where, and names NaN and infinity, which JSON does not have.
+    """
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        hint = "Send finite numbers only: JSON has no NaN and no infinity."
+        odd = b"NaN" in body or b"Infinity" in body or "infinity" in error.msg
+        raise InputError(f"the body is not JSON: {error}", fix=hint if odd else "Send one JSON object.") from None
+    if not isinstance(document, dict):
+        raise InputError(f"the body is a JSON {type(document).__name__}, not an object", fix="Send one JSON object.")
+    return document

@@ -1,0 +1,171 @@
+"""Labels from many requests, committed together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from evertune.errors import EvertuneError, InputError, OverloadedError, TooLargeError
+from evertune.ids import parse_row_id
+from evertune.ledger import Label, LabelReceipt, Ledger, Prediction
+
+_MAX_LABELS = 10_000  # of one request
+_MAX_WAITING = 100_000  # in all: several seconds of the ledger's work
+_GROUP = 20_000  # of one transaction
+
+
+class ClassNames(Protocol):
+    """Finds the class names of a bundle; may read the store."""
+
+    def __call__(self, model: str, digest: str) -> Sequence[str]:
+        """Class names by index."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    items: list[tuple[str, Any]]
+    key_id: str
+    future: asyncio.Future[LabelReceipt]
+
+
+class LabelDesk:
+    """Takes labels, and acknowledges them when they are on disk.
+
+    While one transaction runs the next requests collect; then they share one: a disk sync a group, not a request.
+
+    Args:
+        ledger: Where labels go.
+        class_names: Of the bundle that made a prediction.
+        flush: Brings predictions that were answered but not written yet into the ledger.
+    """
+
+    def __init__(self, ledger: Ledger, class_names: ClassNames, flush: Callable[[], Awaitable[None]]) -> None:
+        self._ledger, self._class_names, self._flush = ledger, class_names, flush
+        self._waiting: list[_Waiting] = []
+        self._waiting_labels = 0
+        self._committer: asyncio.Task[None] | None = None
+
+    async def accept(self, items: list[tuple[str, Any]], key_id: str) -> LabelReceipt:
+        """Stores the labels of one request, all or none.
+
+        Args:
+            items: Row id with class name or class index.
+            key_id: Of the caller.
+
+        Raises:
+            InputError: A malformed id, or an unknown class.
+            UnknownRowError: An id that was never predicted.
+            OverloadedError: Too many labels wait.
+        """
+        if len(items) > _MAX_LABELS:
+            raise TooLargeError(f"{len(items)} labels in one request", fix=f"Send at most {_MAX_LABELS}.")
+        if self._waiting_labels + len(items) > _MAX_WAITING:
+            raise OverloadedError(f"{self._waiting_labels} labels wait already", fix="Send them again a little later.")
+        for identifier, _ in items:
+            parse_row_id(identifier)
+        waiting = _Waiting(items, key_id, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._waiting_labels += len(items)
+        if self._committer is None:
+            self._committer = asyncio.create_task(self._commit())
+        return await waiting.future
+
+    async def close(self) -> None:
+        """Waits for the last transaction."""
+        if self._committer is not None:
+            await self._committer
+
+    async def _commit(self) -> None:
+        try:
+            while self._waiting:
+                group = self._take()
+                try:
+                    results = await self._store(group)
+                except Exception as error:
+                    results = [error] * len(group)
+                for waiting, result in zip(group, results, strict=True):
+                    _answer(waiting.future, result)
+        finally:
+            self._committer = None
+
+    def _take(self) -> list[_Waiting]:
+        count = labels = 0
+        while count < len(self._waiting) and (not count or labels + len(self._waiting[count].items) <= _GROUP):
+            labels += len(self._waiting[count].items)
+            count += 1
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._waiting_labels -= labels
+        return group
+
+    async def _store(self, group: list[_Waiting]) -> Sequence[LabelReceipt | Exception]:
+        wanted = {parse_row_id(identifier)[0] for waiting in group for identifier, _ in waiting.items}
+        found = await asyncio.to_thread(self._ledger.predictions.get, wanted)
+        missing = wanted - set(found)
+        if missing:  # answered a moment ago and still in a spool, or never
+            await self._flush()
+            found |= await asyncio.to_thread(self._ledger.predictions.get, missing)
+        return await asyncio.to_thread(self._write, group, found)
+
+    def _write(self, group: list[_Waiting], found: Mapping[str, Prediction]) -> list[LabelReceipt | Exception]:
+        named = [self._name(waiting, found) for waiting in group]
+        receipts = iter(self._ledger.labels.add_groups([labels for labels in named if isinstance(labels, list)]))
+        return [next(receipts) if isinstance(labels, list) else labels for labels in named]
+
+    def _name(self, waiting: _Waiting, found: Mapping[str, Prediction]) -> list[Label] | EvertuneError:
+        """Turns class names into indices; rows that are not known are left to the ledger to refuse."""
+        labels = []
+        for identifier, value in waiting.items:
+            prediction = found.get(parse_row_id(identifier)[0])
+            try:
+                names = () if prediction is None else self._class_names(prediction.model, prediction.digest)
+            except EvertuneError as error:  # the store is away: only labels of bundles that it held must wait
+                return error
+            index = 0 if prediction is None else _index(value, names)
+            if index is None:
+                return _unknown_class(identifier, value, names)
+            labels.append(Label(identifier, index, waiting.key_id))
+        return labels
+
+
+def _index(value: Any, names: Sequence[str]) -> int | None:
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return names.index(value)
+        return None
+    return value if type(value) is int and 0 <= value < len(names) else None
+
+
+def _unknown_class(identifier: str, value: Any, names: Sequence[str]) -> InputError:
+    shown = [*names[:20], "..."] if len(names) > 20 else list(names)
+    return InputError(
+        f"label {str(value)[:80]!r} of {identifier} is no class of the model",
+        fix=f"Send one of {shown}, or an index below {len(names)}. No label of the request was stored.",
+        id=identifier,
+    )
+
+
+def _answer(future: asyncio.Future[LabelReceipt], result: LabelReceipt | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+def read_labels(document: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Reads `{"labels": [{"id": row id, "label": class name or index}, ...]}`.
+
+    Raises:
+        InputError: Names the first item that is malformed.
+    """
+    items = document.get("labels")
+    if not isinstance(items, list) or not items:
+        raise InputError("the body has no list 'labels'", fix='Send {"labels": [{"id": "...", "label": "..."}]}.')
+    for index, item in enumerate(items):
+        if not isinstance(item, dict) or not isinstance(item.get("id"), str) or "label" not in item:
+            raise InputError(f"labels[{index}] is malformed", fix='Send {"id": "...", "label": "..."}.', index=index)
+    return [(item["id"], item["label"]) for item in items]

@@ -1,0 +1,93 @@
+"""From method and path to a handler. Routes are a closed set, so that they can be labels of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from serve.asgi import Receive, Scope
+from serve.errors import MethodError, RouteError
+from serve.handlers import Handlers
+from serve.reply import Reply
+
+Handler = Callable[[Scope, Receive], Awaitable[Reply]]
+ModelHandler = Callable[[Scope, Receive, str], Awaitable[Reply]]
+_MODELS = "/v2/models/"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A handler with the name under which it is counted."""
+
+    name: str
+    method: str
+    handler: Handler
+
+
+class Router:
+    """Finds routes.
+
+    Args:
+        handlers: What they lead to.
+    """
+
+    def __init__(self, handlers: Handlers) -> None:
+        self._exact = {path: Route(path, method, handler) for path, method, handler in _exact_routes(handlers)}
+        self._of_model: dict[str, tuple[str, ModelHandler]] = {
+            "infer": ("POST", handlers.infer),
+            "ready": ("GET", handlers.model_ready),
+            "": ("GET", handlers.model),
+        }
+
+    def find(self, method: str, path: str) -> Route | None:
+        """The route of a request; None where the path is not ours.
+
+        Raises:
+            MethodError: The path is ours, the method is not.
+            RouteError: The path is below `/v2/` and leads nowhere.
+        """
+        route = self._exact.get(path) or self._model_route(path)
+        if route is None and (path.startswith("/v2/") or (len(path) > 1 and path.rstrip("/") in self._exact)):
+            raise RouteError(f"no such path: {path[:200]}", fix="See /docs for all paths.")
+        if route is not None and method != route.method and not (method == "HEAD" and route.method == "GET"):
+            raise MethodError(f"{path[:200]} takes {route.method}", fix=f"Send {route.method}.", allow=route.method)
+        return route
+
+    def _model_route(self, path: str) -> Route | None:
+        if not path.startswith(_MODELS):
+            return None
+        model, _, action = path[len(_MODELS) :].partition("/")
+        if action.startswith("versions/"):
+            raise RouteError(
+                "versions are not addressed one by one: the champion serves",
+                fix=f"Use {_MODELS}{model[:80]}/{action.split('/')[-1] if action.count('/') > 1 else ''}".rstrip("/") + ".",
+            )
+        found = self._of_model.get(action)
+        if found is None or not model:
+            return None
+        method, handler = found
+        return Route(f"{_MODELS}{{name}}/{action}".rstrip("/"), method, partial(_with_model, handler, model))
+
+
+async def _with_model(handler: ModelHandler, model: str, scope: Scope, receive: Receive) -> Reply:
+    return await handler(scope, receive, model)
+
+
+def _exact_routes(handlers: Handlers) -> list[tuple[str, str, Handler]]:
+    return [
+        ("/predict", "POST", handlers.predict),
+        ("/labels", "POST", handlers.labels),
+        ("/metrics", "GET", handlers.metrics),
+        ("/v2", "GET", handlers.server),
+        ("/v2/models", "GET", handlers.models),
+        ("/v2/health/live", "GET", handlers.live),
+        ("/v2/health/ready", "GET", handlers.ready),
+        ("/livez", "GET", handlers.live),
+        ("/healthz", "GET", handlers.live),
+        ("/readyz", "GET", handlers.ready),
+        ("/openapi.json", "GET", handlers.openapi),
+        ("/docs.json", "GET", handlers.openapi),
+        ("/docs", "GET", handlers.docs),
+        ("/", "GET", handlers.docs),
+    ]

@@ -1,0 +1,63 @@
+"""The BentoML service that `bentofile.yaml` names.
+
+`bentoml serve` imports this module in its supervisor and in every worker. BentoML supplies the supervisor, the
+workers, their sockets, the packaging and the docs' assets; the data plane answers the requests, since BentoML's own
+stack costs four fifths of the throughput of a small model (docs/adr).
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+# Before BentoML: no usage statistics, no tracing layer around each request.
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+os.environ.setdefault("OTEL_SDK_DISABLED", "true")
+
+import bentoml  # noqa: E402
+from bentoml._internal.configuration.containers import BentoMLContainer  # noqa: E402
+from bentoml._internal.context import server_context  # noqa: E402
+from bentoml._internal.utils.analytics.usage_stats import do_not_track  # noqa: E402
+
+from evertune.settings import load_project  # noqa: E402
+from serve.asgi import App  # noqa: E402
+from serve.plane import DataPlane  # noqa: E402
+from serve.shared_metrics import claim_folder, worker_metrics  # noqa: E402
+from serve.worker import Worker  # noqa: E402
+
+do_not_track.cache_clear()  # BentoML's command line asked before this module could say so
+
+_project = load_project()
+_serve = _project.settings.serve
+
+if server_context.worker_index is None:  # the supervisor
+    # BentoML's default folder is shared by all servers of a user, and each empties it at its start.
+    BentoMLContainer.prometheus_multiproc_dir.set(str(claim_folder(_project.state / "metrics")))
+
+
+class FrontedService(bentoml.Service[Any]):
+    """A BentoML service with the data plane in front of its application."""
+
+    def to_asgi(self, is_main: bool = True) -> App:
+        """BentoML's application, behind ours."""
+        inner: App = super().to_asgi(is_main)
+        return DataPlane(inner, partial(_start))
+
+
+async def _start() -> Worker:
+    shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return await Worker.start(_project, worker_metrics(Path(shared) if shared else None))
+
+
+@bentoml.service(
+    name="evertune",
+    service_class=FrontedService,
+    workers=_serve.workers,
+    http={"host": _serve.host, "port": _serve.port},
+    metrics={"enabled": False},  # its labels are raw paths: five unknown URLs add a hundred series
+    logging={"access": {"enabled": False}},
+)
+class Evertune:
+    """Serves the champions of the registry."""

@@ -1,0 +1,117 @@
+"""Everything that one server worker holds, and the order in which it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from evertune.bundle import Bundle, BundleStore
+from evertune.keys import Keyring
+from evertune.ledger import Ledger
+from evertune.settings import Project
+from serve.door import Door
+from serve.drain_process import DrainProcess
+from serve.fleet import Fleet
+from serve.label_desk import LabelDesk
+from serve.loading import Loader
+from serve.metrics import Metrics
+from serve.recorder import Recorder
+from serve.spool import Spool
+
+_TICK_SECONDS = 0.2  # of gauges, of handing over counters, of looking for the supervisor
+_log = logging.getLogger("evertune.serve")
+
+
+class Worker:
+    """The parts of a running worker. Build it on the event loop that serves.
+
+    Args:
+        project: Settings and places.
+        ledger: Open; closed by `stop`.
+        metrics: Of this worker.
+    """
+
+    def __init__(self, project: Project, ledger: Ledger, metrics: Metrics) -> None:
+        serve = project.settings.serve
+        self.settings = serve
+        self.metrics = metrics
+        self.door = Door(Keyring(project.keys_path) if serve.require_keys else None)
+        self._ledger = ledger
+        self._store = BundleStore(project.bundle_url)
+        self._class_names: dict[str, Sequence[str]] = {}
+        self._spool = Spool(project.spool, limit_bytes=serve.max_spool_bytes)
+        self._drain = DrainProcess(project.root, self._spool, rotate_seconds=serve.spool_drain_seconds)
+        self._executor = ThreadPoolExecutor(1, "model")  # one batch at a time; ONNX Runtime has threads of its own
+        loader = Loader(self._store, project.settings, self._recorder, self._executor)
+        self.fleet = Fleet(ledger.registry, loader.load, self._on_swap)
+        self.labels = LabelDesk(ledger, self._names_of, self._drain.flush)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._parent = os.getppid()
+
+    @classmethod
+    async def start(cls, project: Project, metrics: Metrics) -> Worker:
+        """Opens the ledger, starts the drainer, and loads the champions that there are."""
+        ledger = await asyncio.to_thread(Ledger.open, project.ledger_url)
+        worker = cls(project, ledger, metrics)
+        await worker._drain.start()
+        await worker.fleet.refresh()
+        if not worker.fleet.live:
+            _log.warning("no champion yet: live, not ready")
+        worker._tick()
+        worker._tasks = [
+            asyncio.create_task(worker.fleet.follow(worker.settings.registry_poll_seconds)),
+            asyncio.create_task(worker._keep_ticking()),
+        ]
+        return worker
+
+    async def stop(self) -> None:
+        """Called when the last request is answered: nothing that was acknowledged is left in memory."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.labels.close()
+        await self._drain.stop()
+        self._tick()
+        self._executor.shutdown()
+        self._ledger.close()
+
+    def _recorder(self, bundle: Bundle) -> Recorder:
+        return Recorder(
+            bundle,
+            self._spool.append,
+            self.metrics.predicted,
+            clock=self._ledger.clock,
+            draw=random.random,
+            payload_share_ratio=self.settings.payload_share_ratio,
+        )
+
+    def _on_swap(self, model: str, version: str, outcome: str) -> None:
+        self.metrics.swaps.labels(model, outcome).inc()
+
+    def _names_of(self, model: str, digest: str) -> Sequence[str]:
+        names = self._class_names.get(digest)
+        if names is None:
+            live = self.fleet.live.get(model)
+            names = live.labels if live and live.digest == digest else self._store.get(digest).manifest.labels
+            self._class_names[digest] = names
+        return names
+
+    async def _keep_ticking(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            self._tick()
+            if os.getppid() != self._parent:  # the supervisor was killed and cannot stop us any more
+                _log.error("the supervisor is gone; stopping")
+                signal.raise_signal(signal.SIGTERM)
+                return
+
+    def _tick(self) -> None:
+        self.metrics.spool_bytes.set(self._spool.waiting_bytes)
+        self.metrics.queue_rows.set(sum(live.batcher.queued_rows for live in self.fleet.live.values()))
+        self.metrics.ready.set(bool(self.fleet.live))
+        self.metrics.flush()
