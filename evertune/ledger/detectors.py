@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -67,12 +68,23 @@ class Detectors:
         Raises:
             JobError: Another evaluator saved in between, or one of the losses was stored before; nothing is stored.
         """
+        (saved,) = self.save_many([record], losses)
+        return saved
+
+    def save_many(
+        self, records: Sequence[DetectorRecord], losses: Sequence[RowLoss] = ()
+    ) -> builtins.list[DetectorRecord]:
+        """As `save`, for several bundles at once: one transaction, so that one cursor serves all of them.
+
+        Raises:
+            JobError: As `save`; nothing is stored.
+        """
         try:
             with self._database.write("detectors") as connection:
-                saved = _save(connection, record)
+                saved = [_save(connection, record) for record in records]
                 self._losses.add_many(connection, losses)
         except IntegrityError as error:
-            raise _conflict(record) from error
+            raise _conflict(records[0]) from error
         return saved
 
 
