@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from evertune.tensors import Array, Signature, Tensors
 from export.converters.blame import explain
 from export.converters.fingerprint import fingerprint
 from export.converters.source import Source
-from export.converters.template import Template
+from export.converters.template import Template, variable_places
 from export.graph import BATCH
 from export.silence import known_noise
 
@@ -26,18 +27,19 @@ _KEPT_TEMPLATES = 16  # a worker searches few architectures at a time; a templat
 
 
 class KerasTorchConverter:
-    """Exports Keras models, keeping the graphs of architectures it has seen.
+    """Exports Keras models, keeping the graphs it has made.
 
-    Tracing takes about two seconds and gives the same graph for every set of weights, so the second export of an
-    architecture (a trial exports before and after training) only puts the weights into the kept graph. Whether that
-    was right is proved by the parity check that every export passes; where it fails, the caller asks again with
-    `reuse=False`.
+    Exporting takes seconds and gives the same graph for every set of weights, so a model that was exported before (a
+    trial exports before and after training) only gets its weights put into the kept graph, and a new model that torch
+    traces to a known program skips the translation to ONNX. Whether that was right is proved by the parity check that
+    every export passes; where it fails, the caller asks again with `reuse=False`.
     """
 
     name = "Keras 3 model (torch backend)"
 
     def __init__(self) -> None:
-        self._templates: OrderedDict[str, Template] = OrderedDict()
+        self._by_model: WeakKeyDictionary[Any, tuple[Signature, Template]] = WeakKeyDictionary()
+        self._by_program: OrderedDict[str, Template] = OrderedDict()
         self._lock = threading.Lock()
 
     def accepts(self, model: Any) -> bool:
@@ -49,26 +51,35 @@ class KerasTorchConverter:
         _require_torch_backend()
         forward = _Forward(model, signature)
         forward.check()
-        key = fingerprint(model, signature)
-        template = self._kept(key) if reuse else None
-        if template is not None and template.fits(model):
-            return Source(template.fill(model, signature), forward, reused=True)
-        template = _trace(model, signature, forward)
-        self._keep(key, template)
-        return Source(template.fill(model, signature), forward)
+        with self._lock:  # torch's exporter keeps state of its own in globals
+            template = self._kept(model, signature) if reuse else None
+            if template is not None:
+                return Source(template.fill(model, signature), forward, reused=True)
+            template, reused = self._trace(model, signature, forward, reuse)
+            if template.settled:
+                self._by_model[model] = signature, template
+            return Source(template.fill(model, signature), forward, reused=reused)
 
-    def _kept(self, key: str | None) -> Template | None:
-        with self._lock:
-            return None if key is None else self._templates.get(key)
+    def _kept(self, model: Any, signature: Signature) -> Template | None:
+        made_for, template = self._by_model.get(model, (None, None))
+        return template if template is not None and made_for == signature and template.fits(model) else None
 
-    def _keep(self, key: str | None, template: Template) -> None:
-        if key is None or not template.reusable:
-            return
-        with self._lock:
-            self._templates[key] = template
-            self._templates.move_to_end(key)
-            while len(self._templates) > _KEPT_TEMPLATES:
-                self._templates.popitem(last=False)
+    def _trace(self, model: Any, signature: Signature, forward: _Forward, reuse: bool) -> tuple[Template, bool]:
+        with known_noise():
+            try:
+                program = _program(model, signature, forward)
+                places = variable_places(program, model)
+                key = fingerprint(program, places)
+                if reuse and key in self._by_program:
+                    self._by_program.move_to_end(key)
+                    return self._by_program[key], True
+                template = Template.of(_translate(program), places, model)
+            except Exception as error:  # torch raises a dozen unrelated types here
+                raise explain(error, forward.on_example, "does not export to ONNX") from error
+        self._by_program[key] = template
+        if len(self._by_program) > _KEPT_TEMPLATES:
+            self._by_program.popitem(last=False)
+        return template, False
 
 
 def _require_torch_backend() -> None:
@@ -140,20 +151,21 @@ class _Forward:
             )
 
 
-def _trace(model: Any, signature: Signature, forward: _Forward) -> Template:
+def _program(model: Any, signature: Signature, forward: _Forward) -> Any:
     import torch
 
     example = tuple(forward.tensor(value) for value in forward.example().values())
-    with known_noise():
-        try:
-            program = torch.export.export(
-                _plain_module(model, forward), (example,), dynamic_shapes=(_dynamic_shapes(signature),), strict=False
-            )
-            exported = torch.onnx.export(program, dynamo=True, opset_version=OPSET, optimize=False, verbose=False)
-        except Exception as error:  # torch raises a dozen unrelated types here
-            raise explain(error, forward.on_example, "does not export to ONNX") from error
+    return torch.export.export(
+        _plain_module(model, forward), (example,), dynamic_shapes=(_dynamic_shapes(signature),), strict=False
+    )
+
+
+def _translate(program: Any) -> Any:
+    import torch
+
+    exported = torch.onnx.export(program, dynamo=True, opset_version=OPSET, optimize=False, verbose=False)
     assert exported is not None  # torch returns None only where it is told to write a file
-    return Template.of(exported.model_proto, program, model)
+    return exported.model_proto
 
 
 def _plain_module(model: Any, forward: _Forward) -> Any:

@@ -16,41 +16,35 @@ class Template:
     """The graph of an architecture, and which of its initializers are which variables of the model.
 
     Attributes:
-        model_bytes: ONNX as traced, not optimised: optimising folds weights into constants. Mapped initializers are
-            empty.
+        model_bytes: ONNX as traced, not optimised: optimising folds weights into constants. Initializers that are
+            variables are empty.
         places: Name of an initializer to the position of its variable in `model.variables`.
         shapes: Of all variables, in order.
-        reusable: Every initializer with more than one value is a variable, so nothing else was learned.
+        settled: No other initializer has more than one value, so training changes nothing but variables.
     """
 
     model_bytes: bytes
     places: dict[str, int]
     shapes: tuple[tuple[int, ...], ...]
-    reusable: bool
+    settled: bool
 
     @classmethod
-    def of(cls, exported: Any, program: Any, model: Any) -> Template:
+    def of(cls, exported: Any, places: dict[str, int], model: Any) -> Template:
         """Takes the weights out of an exported graph.
 
         Args:
-            exported: `onnx.ModelProto`, not optimised.
-            program: The `torch.export.ExportedProgram` it came from. Keras' variables appear in it as constants, found
-                again by the address of their values.
-            model: The Keras model, untouched since it was traced.
+            exported: `onnx.ModelProto`, not optimised; changed.
+            places: As `variable_places` found them.
+            model: The Keras model.
         """
-        addresses = {_address(variable.value): number for number, variable in enumerate(model.variables)}
-        tensors = {**program.constants, **program.state_dict}
-        places = {}
-        reusable = True
+        settled = True
         for item in exported.graph.initializer:
-            number = addresses.get(_address(tensors[item.name])) if item.name in tensors else None
-            if number is not None:
-                places[item.name] = number
+            if item.name in places:
                 item.ClearField("raw_data")
             elif math.prod(item.dims) > 1:
-                reusable = False
-        strip(exported)  # metadata here holds stack traces, several times the graph
-        return cls(exported.SerializeToString(), places, _shapes(model), reusable)
+                settled = False
+        strip(exported)  # metadata here holds stack traces, several times the size of the graph
+        return cls(exported.SerializeToString(), places, _shapes(model), settled)
 
     def fits(self, model: Any) -> bool:
         """Whether `model` has variables of the same shapes in the same order."""
@@ -69,6 +63,18 @@ class Template:
                 item.raw_data = value.detach().cpu().contiguous().numpy().tobytes()
         with known_noise():
             return finish(optimizer.optimize(proto), signature)
+
+
+def variable_places(program: Any, model: Any) -> dict[str, int]:
+    """Which constants of a traced program are variables of the model, found by the address of their values.
+
+    Args:
+        program: `torch.export.ExportedProgram`, in which Keras' variables appear as constants.
+        model: The Keras model, untouched since it was traced.
+    """
+    addresses = {_address(variable.value): number for number, variable in enumerate(model.variables)}
+    tensors = {**program.state_dict, **program.constants}
+    return {name: addresses[_address(value)] for name, value in tensors.items() if _address(value) in addresses}
 
 
 def _address(tensor: Any) -> tuple[int, tuple[int, ...], str]:
