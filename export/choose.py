@@ -9,6 +9,7 @@ from dataclasses import replace
 from evertune.errors import ExportError
 from evertune.settings import ExportSettings, LimitSettings
 from export.candidate import Candidate
+from export.recipes import FP32
 
 SLOWER_RATIO = 1.05  # medians of interleaved rounds of the same file differ by up to this on a shared machine
 FASTER_RATIO = 1 / 1.1  # what counts as faster when nothing else is gained
@@ -38,14 +39,12 @@ def choose(
     eligible = [candidate for candidate in judged if candidate.refused is None]
     if not eligible:
         raise _none_fits(judged[0], limits)
-    quantized = [candidate for candidate in eligible if candidate.difference is not None]
+    quantized = [candidate for candidate in eligible if candidate.recipe != FP32]
     if not quantized:
         return judged, eligible[0], _why_fp32(judged)
     chosen = _best(quantized)
     marked = tuple(
-        replace(candidate, refused=candidate.refused or _beaten(candidate, chosen))
-        if candidate is not chosen
-        else chosen
+        chosen if candidate is chosen else replace(candidate, refused=candidate.refused or _beaten(candidate, chosen))
         for candidate in judged
     )
     return marked, chosen, _why_quantized(chosen, judged[0], settings)
@@ -71,13 +70,19 @@ def _judge(candidate: Candidate, settings: ExportSettings, limits: LimitSettings
 
 
 def _why_not(candidate: Candidate, settings: ExportSettings) -> str | None:
-    if candidate.difference is None:
+    if candidate.recipe == FP32:
         return None
-    allowed = settings.allowance_ratio
-    if candidate.difference.upper > allowed:
-        return f"may cost up to {candidate.difference.upper:.2%} accuracy (95%), {allowed:.2%} is allowed" + (
-            ", and the validation rows are too few to rule that out" if candidate.difference.lower <= 0 else ""
-        )
+    difference, allowed = candidate.difference, settings.allowance_ratio
+    if difference is None:
+        return "its accuracy was not measured"
+    if difference.upper > allowed:
+        unsure = ": the validation rows are too few to rule that out" if difference.lower <= 0 else ""
+        return f"may cost up to {difference.upper:.2%} accuracy (95%), {allowed:.2%} is allowed{unsure}"
+    return too_slow(candidate)
+
+
+def too_slow(candidate: Candidate) -> str | None:
+    """Why a quantized candidate's speed and size do not make up for the risk; None where they do."""
     slowest = max(candidate.latency_ratio.values())
     if slowest <= FASTER_RATIO or (candidate.size_ratio < 1 and slowest <= SLOWER_RATIO):
         return None
@@ -96,7 +101,7 @@ def _best(eligible: list[Candidate]) -> Candidate:
 
 
 def _beaten(candidate: Candidate, chosen: Candidate) -> str:
-    if candidate.difference is None:
+    if candidate.recipe == FP32:
         return f"{chosen.recipe} is smaller or faster within the accuracy allowed"
     how = "faster" if _mean_ratio(chosen) < _mean_ratio(candidate) else "as fast and no less accurate"
     return f"{chosen.recipe} is {how}"

@@ -75,9 +75,7 @@ def compare(
     )
     tied = _lead(expected) <= 2 * absolute  # both classes may move by `absolute`, towards each other
     if not free and (parity.absolute > absolute or not (same | tied).all()):
-        raise _differs(
-            f"is off by {parity.absolute:.3g}, {absolute:.3g} is allowed; agreement is {same.mean():.1%}"
-        )
+        raise _differs(f"is off by {parity.absolute:.3g}, {absolute:.3g} is allowed; agreement is {same.mean():.1%}")
     return parity
 
 

@@ -16,7 +16,7 @@ from evertune.statistics import Interval, paired_noninferiority
 from evertune.task import Splits, Task
 from evertune.tensors import Array, Signature, Tensors
 from export.candidate import Candidate
-from export.choose import choose
+from export.choose import choose, too_slow
 from export.converters import converter_for
 from export.converters.source import Source
 from export.measure import measure_latency
@@ -52,7 +52,8 @@ def export_model(
         settings: Allowance, parity, threads.
         limits: What the model may cost.
         seed: Kept for recipes that draw at random; none does yet.
-        quick: Fewer timing rounds and at most 4,096 validation rows, for trials of a search.
+        quick: Fewer timing rounds, at most 4,096 validation rows, and no accuracy for a candidate that is too slow
+            anyway; for trials of a search.
 
     Raises:
         ExportError: The model does not convert, does not fit the task, or no precision is within the limits.
@@ -65,9 +66,11 @@ def export_model(
     for candidate, loaded in _quantized(source, signature, splits.calibration, rows, settings):
         candidates.append(candidate)
         sessions.update({candidate.recipe: loaded} if loaded is not None else {})
-    measured = _with_accuracy(candidates, sessions, rows, task.kind, settings)
-    timed = _with_latency(measured, sessions, rows.inputs, _QUICK_ROUNDS if quick else _ROUNDS)
-    judged, chosen, reason = choose(timed, settings=settings, limits=limits)
+    timed = _with_latency(candidates, sessions, rows.inputs, _QUICK_ROUNDS if quick else _ROUNDS)
+    if quick:
+        timed = [_without_slow(candidate, sessions) for candidate in timed]
+    measured = _with_accuracy(timed, sessions, rows, task.kind, settings)
+    judged, chosen, reason = choose(measured, settings=settings, limits=limits)
     return ExportResult(judged, chosen, reason, parity, len(rows))
 
 
@@ -127,6 +130,14 @@ def _quantized(
         size_ratio = len(content) / len(source.model_bytes)
         made.append((Candidate(recipe.name, content, size_ratio=size_ratio, parity=parity), session))
     return made
+
+
+def _without_slow(candidate: Candidate, sessions: dict[str, Session]) -> Candidate:
+    """Refuses a candidate that is too slow before its accuracy is measured: most of a quick export would go there."""
+    reason = too_slow(candidate) if candidate.recipe != FP32 and candidate.recipe in sessions else None
+    if reason is not None:
+        del sessions[candidate.recipe]
+    return replace(candidate, refused=candidate.refused or reason)
 
 
 def _with_accuracy(

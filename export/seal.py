@@ -11,6 +11,7 @@ import numpy as np
 
 from evertune.bundle import Bundle, BundleStore, ConfidenceMap, Golden, Reference, write_content
 from evertune.errors import DataError
+from evertune.evaluation import evaluate
 from evertune.losses import row_losses
 from evertune.rows import Rows
 from evertune.runtime import Session
@@ -59,8 +60,6 @@ def seal(
     Raises:
         DataError: Calibration or test split is empty.
     """
-    from evertune.evaluation import evaluate
-
     _require_rows(splits)
     session = Session(result.chosen.model_bytes, task.signature)
     calibration = outputs_of(session, splits.calibration.inputs)

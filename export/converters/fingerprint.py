@@ -20,11 +20,11 @@ def fingerprint(program: Any, places: Mapping[str, int]) -> str:
     digest = hashlib.sha256(repr((sorted(places.items()), str(program.range_constraints))).encode())
     for node in program.graph.nodes:
         if node.op == "placeholder" and not node.users:
-            continue  # Keras' parameters are listed under numbered names, and not used: values come as constants
+            continue  # see variable_places
         facts = (node.name, node.op, str(node.target), str(node.args), str(node.kwargs), str(node.meta.get("val")))
         digest.update(repr(facts).encode())
-    for name, value in sorted({**program.constants, **program.state_dict}.items()):
-        if name not in places and name in program.constants:
+    for name, value in sorted(program.constants.items()):
+        if name not in places:
             digest.update(repr((name, str(value.dtype), tuple(value.shape))).encode())
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

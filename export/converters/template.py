@@ -73,8 +73,11 @@ def variable_places(program: Any, model: Any) -> dict[str, int]:
         model: The Keras model, untouched since it was traced.
     """
     addresses = {_address(variable.value): number for number, variable in enumerate(model.variables)}
+    # Keras lists its variables as parameters too, under names that it numbers, but takes their values as constants.
+    used = {node.name for node in program.graph.nodes if node.users}
+    names = [spec.target for spec in program.graph_signature.input_specs if spec.arg.name in used and spec.target]
     tensors = {**program.state_dict, **program.constants}
-    return {name: addresses[_address(value)] for name, value in tensors.items() if _address(value) in addresses}
+    return {name: addresses[_address(tensors[name])] for name in names if _address(tensors[name]) in addresses}
 
 
 def _address(tensor: Any) -> tuple[int, tuple[int, ...], str]:
