@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, StatementError
 
-from evertune.errors import LedgerError
+from evertune.errors import InputError, LedgerError
 from evertune.ledger.forking import forget_in_children
 
 # How long a writer waits for the others. A label batch takes milliseconds; a minute-long wait means a stuck process.
@@ -84,7 +84,9 @@ class Database:
 def _explained() -> Iterator[None]:
     try:
         yield
-    except DBAPIError as error:
+    except StatementError as error:
+        if not isinstance(error, DBAPIError):  # a value was refused before it reached the database
+            raise InputError(f"the ledger cannot keep this: {error.orig}", fix="Use finite, plain values.") from error
         if not _is_operational(error):
             raise
         raise LedgerError(

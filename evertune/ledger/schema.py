@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnClause,
     Double,
     Index,
     Integer,
@@ -74,7 +75,8 @@ labels = Table(
     UniqueConstraint("request_id", "row_index", "revision", name="uq_labels_revision"),
     sqlite_autoincrement=True,  # a number is never used twice, even after pruning
 )
-FIRST = literal_column("1")  # revision; not a parameter, or SQLite cannot tell that a partial index applies
+# A first revision. Not a parameter, or SQLite cannot tell that the partial indexes apply.
+FIRST: ColumnClause[int] = literal_column("1", Integer)
 _first = text("revision = 1")
 for _name in ("sequence", "predicted_at"):
     _column = labels.c[_name]
