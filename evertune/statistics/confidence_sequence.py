@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from scipy.optimize import brentq
 from scipy.special import gammainc, gammaln
 
 from evertune.statistics._checks import Values, check_open_unit, unit_values
@@ -103,9 +102,11 @@ def _boundary(variance: float, tail: float) -> float:
     high = 1.0
     while _log_mixture(high, variance, rho) < threshold:
         high *= 2
-    # Rounded outwards by more than the root's own error.
-    root: float = brentq(lambda s: _log_mixture(s, variance, rho) - threshold, 0.0, high, xtol=1e-9, rtol=1e-12)
-    return root * (1 + 1e-9) + 1e-9
+    low = 0.0
+    while high - low > 1e-9 * high:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _log_mixture(middle, variance, rho) >= threshold else (middle, high)
+    return high
 
 
 def _log_mixture(s: float, v: float, rho: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 from evertune.statistics._checks import Values, unit_values
 
 # Share of the largest allowed bet: a small one finds small rises, a large one finds large rises fast.
-_SMALLEST_STAKE, _LARGEST_STAKE = 0.02, 0.6
+_SMALLEST_STAKE, _LARGEST_STAKE = 0.02, 0.5
 _LOG_OVERFLOW = 700.0  # exp of more is not a float
 _LN10 = math.log(10.0)
 

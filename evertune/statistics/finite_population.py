@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scipy.stats import hypergeom
+import numpy as np
+import numpy.typing as npt
+from scipy.special import gammaln
 
 from evertune.statistics._checks import check_counts, check_open_unit
 from evertune.statistics.interval import Interval
@@ -43,10 +45,33 @@ def finite_population(successes: int, labelled: int, population: int, confidence
     if population == 0:
         return Interval(0.0, 1.0, confidence_level)
     tail = (1 - confidence_level) / 2
-    fewest, most = successes, population - (labelled - successes)
-    lower = _first(fewest, most, lambda total: hypergeom.sf(successes - 1, population, total, labelled) > tail)
-    upper = _first(lower, most + 1, lambda total: hypergeom.cdf(successes, population, total, labelled) <= tail) - 1
+    failures = labelled - successes
+
+    def tail_above(total: int) -> float:
+        return _mass(successes, labelled, population, total, labelled)
+
+    def tail_below(total: int) -> float:
+        return _mass(0, successes, population, total, labelled)
+
+    lower = _first(successes, population - failures, lambda total: tail_above(total) > tail)
+    upper = _first(lower, population - failures + 1, lambda total: tail_below(total) <= tail) - 1
     return Interval(lower / population, upper / population, confidence_level)
+
+
+def _mass(start: int, stop: int, population: int, total: int, drawn: int) -> float:
+    """P(start <= X <= stop), X the successes among `drawn` of `population` rows that hold `total` successes."""
+    hits = np.arange(max(start, drawn - (population - total)), min(stop, total, drawn) + 1)
+    log_mass = (
+        _log_choose(total, hits)
+        + _log_choose(population - total, drawn - hits)
+        - _log_choose(population, np.array([drawn]))
+    )
+    return float(np.exp(log_mass).sum())
+
+
+def _log_choose(n: int, k: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    log_choose: npt.NDArray[np.float64] = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    return log_choose
 
 
 def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:

@@ -29,10 +29,11 @@ def paired_p_value(
 
     The statistic is T = (D + rows margin) / sqrt(N + 1 - D^2 / rows) with D = better - worse, N = better + worse. On
     the boundary of the hypothesis the table depends on one nuisance, the rate of disagreement; the p-value is the most
-    that P(T >= t) can be over an exact confidence set of that rate, plus the chance that the set misses. The boundary is the worst
-    case of the whole hypothesis: T rises with `better` at fixed N (dT/dD has the sign of N + 1 + margin D > 0), so
-    turning disagreements from worse to better, which moves the table's law to the boundary and leaves N as it is,
-    cannot raise the p-value. For margin 0 this is the test of Suissa and Shuster, up to the 1 under the root.
+    that P(T >= t) can be over an exact confidence set of that rate, plus the chance that the set misses. The boundary
+    is the worst case of the whole hypothesis: T rises with `better` at fixed N (dT/dD has the sign of
+    N + 1 + margin D > 0), so turning disagreements from worse to better, which moves the table's law to the boundary
+    and leaves N as it is, only lowers the p-value. For margin 0 this is the test of Suissa and Shuster, up to the 1
+    under the root.
 
     Sources: S. Suissa and J. J. Shuster, Biometrics 47 (1991); H. Hsueh, J. Liu, J. J. Chen, Biometrics 57 (2001), for
     margins; R. L. Berger and D. D. Boos, JASA 89 (1994), for the confidence set.
