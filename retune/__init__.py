@@ -1,0 +1,1 @@
+"""Re-tuning: evidence or schedule, job, challenger, certified promotion or rejection, rollback."""

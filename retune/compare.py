@@ -1,0 +1,47 @@
+"""Champion and challenger on the same rows, by the artifacts themselves under ONNX Runtime."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from evertune.bundle import Bundle
+from evertune.errors import JobError
+from evertune.losses import row_losses
+from evertune.rows import Rows
+
+_BATCH_ROWS = 256  # bounds the memory of activations
+
+
+def bundle_losses(bundle: Bundle, rows: Rows) -> npt.NDArray[np.float64]:
+    """The bounded loss of each row, from the proven artifact.
+
+    Returns:
+        float64 in [0, 1], shape (rows,).
+
+    Raises:
+        BundleError: The bundle is damaged, or fails its golden rows here.
+        InputError: The rows are not what the bundle takes.
+    """
+    session = bundle.verified_session()
+    losses = [np.empty(0)]
+    for start in range(0, len(rows), _BATCH_ROWS):
+        batch = rows.take(slice(start, start + _BATCH_ROWS))
+        bundle.manifest.signature.check_inputs(batch.inputs)
+        losses.append(row_losses(bundle.manifest.kind, session.run(batch.inputs), batch.labels))
+    return np.concatenate(losses)
+
+
+def check_comparable(champion: Bundle, challenger: Bundle) -> None:
+    """Refuses a pair for which "the same label" does not mean the same.
+
+    Raises:
+        JobError: They differ in model, kind, class names or signature.
+    """
+    for name in ("model", "kind", "labels", "signature"):
+        one, other = getattr(champion.manifest, name), getattr(challenger.manifest, name)
+        if one != other:
+            raise JobError(
+                f"champion and challenger differ in {name}: {one} and {other}",
+                fix="Serve the changed task under a new name, or promote its first bundle by hand.",
+            )

@@ -1,0 +1,39 @@
+"""What a phase of a job leads to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal["promoted", "rejected", "insufficient", "failed", "rolled_back"]
+
+
+@dataclass(frozen=True)
+class Next:
+    """The job goes on with another phase.
+
+    Attributes:
+        phase: Its name.
+        detail: Merged into the job's detail in the same transaction.
+    """
+
+    phase: str
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class End:
+    """The job is over.
+
+    Attributes:
+        outcome: Its last status.
+        reason: In words.
+        detail: Merged into the job's detail in the same transaction.
+    """
+
+    outcome: Outcome
+    reason: str
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+Step = Next | End
