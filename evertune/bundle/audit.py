@@ -59,8 +59,9 @@ def read_plain(folder: Path, name: str, most_bytes: int = 1 << 40) -> bytes:
         descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe must not hang us
     except OSError as error:
         raise damaged(name, f"cannot be read ({error.strerror}; links are refused)") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise damaged(name, "is not a plain file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise damaged(name, "is not a plain file")
         return file.read(min(status.st_size, most_bytes) + 1)

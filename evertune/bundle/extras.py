@@ -52,7 +52,7 @@ def check(bundle: Path, prefix: str) -> dict[str, bytes]:
     folder = bundle / TRAINING
     present = {f"{TRAINING}/{name}" for name in _walk(folder)} if prefix == f"{TRAINING}/" else {ATTESTATION}
     for name in sorted(present ^ listed):
-        raise damaged(name, f"is {'not ' if name in present else ''}listed in {FILE_NAME}, which does not fit")
+        raise damaged(name, f"is not listed in {FILE_NAME}" if name in present else f"is missing; {FILE_NAME} lists it")
     try:
         return {name: read_checked(bundle, name, FileEntry(**entries[name])) for name in sorted(listed)}
     except TypeError as error:

@@ -36,7 +36,9 @@ class RemoteStore:
         if system.exists(f"{root}/{digest}/{_MARK}"):
             return
         for name in sorted(files, key=lambda name: name == _MARK):
-            system.pipe_file(f"{root}/{digest}/{name}", files[name])
+            path = f"{root}/{digest}/{name}"
+            system.makedirs(path.rsplit("/", 1)[0], exist_ok=True)  # file systems need it, object stores ignore it
+            system.pipe_file(path, files[name])
 
     def fetch(self, digest: str) -> Path | None:
         """Downloads a bundle into the cache where it is not there yet, or is damaged there; None if unknown."""
