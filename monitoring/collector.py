@@ -1,0 +1,90 @@
+"""The ledger as Prometheus sees it: read anew at every scrape, nothing kept between two."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import DBAPIError
+
+from evertune.bundle import BundleStore
+from evertune.clock import Clock, system_clock
+from evertune.errors import BundleError, LedgerError
+from evertune.ledger import Ledger
+from monitoring.bundle_facts import BundleFacts
+from monitoring.champion_samples import champion_samples
+from monitoring.label_samples import label_samples
+from monitoring.retune_samples import retune_samples
+from monitoring.samples import Sample, families
+
+_log = logging.getLogger(__name__)
+
+
+class Progress(Protocol):
+    """How the evaluation in this process goes.
+
+    Attributes:
+        errors: Evaluations that failed.
+    """
+
+    errors: int
+
+    @property
+    def evaluated_at(self) -> dict[str, float]:
+        """When each model was evaluated last, seconds since the epoch."""
+
+
+class LedgerCollector(Collector):
+    """Aggregates in SQL, over indexes: a scrape takes tens of milliseconds with 100,000 predictions in the windows.
+
+    For one process only: `prometheus_client`'s multiprocess mode has no collectors of one's own.
+
+    Args:
+        ledger: What is exposed.
+        store: Where the champion's facts come from.
+        progress: Of the evaluation in this process.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(self, ledger: Ledger, store: BundleStore, progress: Progress, clock: Clock = system_clock) -> None:
+        self._ledger = ledger
+        self._facts = BundleFacts(store)
+        self._progress = progress
+        self._clock = clock
+
+    def collect(self) -> Iterable[Metric]:
+        """All metrics. A ledger that does not answer is a figure too, not a failed scrape."""
+        samples = list(self._progress_samples())
+        try:
+            samples += [sample for model in self._ledger.registry.models() for sample in self._model(model)]
+            samples.append(Sample("evertune_monitor_ledger_up", 1))
+        except (LedgerError, DBAPIError):
+            _log.exception("the ledger does not answer")
+            samples.append(Sample("evertune_monitor_ledger_up", 0))
+        return families(samples)
+
+    def _progress_samples(self) -> Iterator[Sample]:
+        yield Sample("evertune_monitor_errors_total", self._progress.errors)
+        for model, at in dict(self._progress.evaluated_at).items():
+            yield Sample("evertune_monitor_last_evaluation_timestamp_seconds", at, {"model": model})
+
+    def _model(self, model: str) -> Iterator[Sample]:
+        if model not in self._progress.evaluated_at:
+            yield Sample("evertune_monitor_last_evaluation_timestamp_seconds", 0, {"model": model})
+        records = self._ledger.detectors.list(model)
+        champion = self._ledger.registry.champion(model)
+        with self._ledger.engine.connect() as connection:
+            yield from label_samples(connection, model, records)
+            yield from retune_samples(connection, model)
+            if champion is None:
+                return
+            record = next((each for each in records if each.digest == champion.digest), None)
+            try:
+                facts = self._facts.of(champion.digest)
+            except BundleError:
+                _log.exception("no figures for the champion of %s", model)
+                return
+            yield from champion_samples(connection, champion, record, facts, self._clock())
