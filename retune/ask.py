@@ -17,6 +17,7 @@ def ask(
     *,
     without_drift: bool = False,
     fingerprint: str | None = None,
+    reason: str = "",
 ) -> tuple[RetuneRequest, bool]:
     """Adds a request; cooldown, budget and the rule of one active job hold for it as for any other.
 
@@ -26,6 +27,7 @@ def ask(
         trigger: Who asks.
         without_drift: Asks even where the ledger holds no evidence of drift.
         fingerprint: The same for the same wish (a schedule's slot, say); None: a new wish.
+        reason: In words, kept with the request.
 
     Returns:
         The request, and whether it is new.
@@ -39,4 +41,5 @@ def ask(
             f"{model!r} has no champion", fix=f"Name one of {', '.join(known)}." if known else "Run `evertune tune`."
         )
     name = fingerprint or f"{trigger}:{new_request_id(ledger.clock())}"
-    return ledger.requests.add(model, trigger, name, {WITHOUT_DRIFT: True} if without_drift else {})
+    evidence: dict[str, object] = {WITHOUT_DRIFT: True} if without_drift else {}
+    return ledger.requests.add(model, trigger, name, {**evidence, "reason": reason} if reason else evidence)

@@ -1,0 +1,74 @@
+"""The command line's entry."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cli import (
+    demo_command,
+    export_command,
+    init_command,
+    key_command,
+    monitor_command,
+    promote_command,
+    retune_command,
+    rollback_command,
+    serve_command,
+    status_command,
+    tune_command,
+)
+from evertune import __version__
+from evertune.errors import EvertuneError
+
+app = typer.Typer(
+    name="evertune",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # an unexpected error is a bug: its plain traceback is what a report needs
+    help="Keeps a deployed model in tune: search, export, serve, watch, re-tune.",
+    epilog="Start with: evertune init my-model",
+)
+# In the order in which they are used.
+_COMMANDS = (
+    ("init", init_command.init, "evertune init my-model"),
+    ("tune", tune_command.tune, "evertune tune --max-trials 20"),
+    ("export", export_command.export, "evertune export --promote"),
+    ("serve", serve_command.serve, "evertune serve --port 3000"),
+    ("monitor", monitor_command.monitor, "evertune monitor"),
+    ("retune", retune_command.retune, 'evertune retune --now --reason "new camera"'),
+    ("promote", promote_command.promote, "evertune promote 4f0c2a9be1d7"),
+    ("rollback", rollback_command.rollback, 'evertune rollback --reason "complaints"'),
+    ("status", status_command.status, "evertune status --json"),
+    ("demo", demo_command.demo, "evertune demo --seed 1"),
+)
+for _name, _command, _example in _COMMANDS:
+    app.command(_name, epilog=f"Example: {_example}")(_command)
+app.add_typer(key_command.app, name="key", epilog='Example: evertune key create "shop frontend" --role predict')
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+def main() -> None:
+    """Runs the command line. An error raised on purpose becomes a message, a fix and its own exit code."""
+    try:
+        app()
+    except EvertuneError as error:
+        from cli.output import print_error
+
+        print_error(error, as_json="--json" in sys.argv[1:])
+        sys.exit(error.exit_code)

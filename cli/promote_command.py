@@ -1,0 +1,53 @@
+"""`evertune promote`: makes a bundle the champion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import Json, Reason
+
+if TYPE_CHECKING:
+    from evertune.bundle import Bundle
+    from evertune.settings import Project
+
+
+def promote(
+    digest: Annotated[str, typer.Argument(help="Of a bundle in the store; eight or more first digits are enough.")],
+    reason: Reason = "by hand",
+    json_output: Json = False,
+) -> None:
+    """Make a bundle the champion of its model.
+
+    The bundle is loaded and must give its golden outputs again on this machine before anything changes. A running
+    server swaps to it within a second without dropping a request.
+    """
+    from cli.output import print_json
+    from evertune.bundle import BundleStore
+    from evertune.settings import load_project
+
+    project = load_project()
+    deployment = promote_bundle(project, BundleStore(project.bundle_url).get(digest), reason)
+    if json_output:
+        print_json(deployment)
+    else:
+        print(f"{deployment['model']}: {deployment['digest'][:12]} is the champion.")
+
+
+def promote_bundle(project: Project, bundle: Bundle, reason: str) -> dict[str, Any]:
+    """Proves that the bundle loads and answers as when it was sealed, then promotes it.
+
+    Returns:
+        The deployment as JSON.
+
+    Raises:
+        BundleError: It does not; the champion stays.
+    """
+    from cli.output import actor
+    from evertune.ledger import Ledger
+
+    bundle.verified_session()
+    with Ledger.open(project.ledger_url) as ledger:
+        deployment = ledger.registry.promote(bundle.manifest.model, bundle.digest, reason=reason, actor=actor())
+    return vars(deployment)

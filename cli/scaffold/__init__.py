@@ -1,0 +1,1 @@
+"""What `evertune init` copies: a project that works as it is."""

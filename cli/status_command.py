@@ -1,0 +1,83 @@
+"""`evertune status`: where things stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cli.options import Json
+
+if TYPE_CHECKING:
+    from evertune.ledger import Ledger
+    from evertune.settings import Project
+
+_LATEST = 5  # requests and jobs that people are shown; programs ask the ledger for more
+
+
+def status(json_output: Json = False) -> None:
+    """Show champions with their evidence of drift, labels, re-tune requests and jobs, and searches."""
+    from cli.output import print_json
+    from cli.status_text import print_status
+    from evertune.ledger import Ledger
+    from evertune.settings import load_project
+
+    project = load_project()
+    with Ledger.open(project.ledger_url) as ledger:
+        found = {
+            "project": str(project.root),
+            "task": project.settings.project.task,
+            "models": [_model(project, ledger, name) for name in ledger.registry.models()],
+            "studies": _studies(project),
+        }
+    if json_output:
+        print_json(found)
+    else:
+        print_status(found)
+
+
+def _model(project: Project, ledger: Ledger, name: str) -> dict[str, Any]:
+    history = ledger.registry.history(name)
+    champion = history[-1]
+    return {
+        "model": name,
+        "champion": vars(champion),
+        "deployments": len(history),
+        "reference": _reference(project, champion.digest),
+        "since_promotion": _window(ledger, name, champion.digest),
+        "evidence": _evidence(ledger, name, champion.digest),
+        "requests": [vars(request) for request in ledger.requests.list(name, _LATEST)],
+        "jobs": [vars(job) for job in ledger.jobs.list(name, _LATEST)],
+    }
+
+
+def _reference(project: Project, digest: str) -> dict[str, Any] | str:
+    from evertune.bundle import BundleStore
+    from evertune.errors import BundleError
+
+    try:
+        return BundleStore(project.bundle_url).get(digest).reference.to_json()
+    except BundleError as error:  # a damaged bundle must not hide the rest of the picture
+        return str(error)
+
+
+def _window(ledger: Ledger, name: str, digest: str) -> dict[str, Any]:
+    """All predictions of this bundle, and those of them whose label the evaluator has read."""
+    until = ledger.clock() + 1
+    predicted = ledger.predictions.window(name, digest, 0.0, until)
+    losses = ledger.losses.window(name, digest, 0.0, until)
+    return {
+        "predicted_rows": predicted.rows,
+        "mean_confidence": predicted.confidence_sum / predicted.rows if predicted.rows else None,
+        "labelled_rows": losses.rows,
+        "accuracy": 1 - losses.loss_sum / losses.rows if losses.rows else None,
+    }
+
+
+def _evidence(ledger: Ledger, name: str, digest: str) -> dict[str, Any] | None:
+    from retune.evidence import read_evidence
+
+    evidence = read_evidence(ledger, name, digest)
+    return None if evidence is None else evidence.to_json()
+
+
+def _studies(project: Project) -> list[str]:
+    return sorted(journal.parent.name for journal in project.studies.glob("*/journal.jsonl"))

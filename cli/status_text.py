@@ -1,0 +1,70 @@
+"""The picture that `evertune status` draws for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cli.output import local_time
+
+
+def print_status(found: dict[str, Any]) -> None:
+    """Prints what `evertune status --json` would hold."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(f"[bold]{found['project']}[/]  task {found['task']}", highlight=False)
+    if not found["models"]:
+        console.print("No model was promoted yet: run `evertune tune`, then `evertune export --promote`.")
+    for model in found["models"]:
+        table = Table(title=model["model"], show_header=False, title_justify="left")
+        for name, value in _lines(model):
+            table.add_row(name, value)
+        console.print(table)
+    console.print(f"studies: {', '.join(found['studies']) or 'none'}", highlight=False)
+
+
+def _lines(model: dict[str, Any]) -> list[tuple[str, str]]:
+    champion = model["champion"]
+    lines = [
+        ("champion", f"{champion['digest'][:12]} since {local_time(champion['decided_at'])}"),
+        ("reason", f"{champion['reason']} (by {champion['actor']})"),
+        ("reference", _reference(model["reference"])),
+        ("live", _live(model["since_promotion"])),
+        ("drift", _drift(model["evidence"])),
+    ]
+    lines += [
+        (f"request {each['id']}", f"{each['trigger']}: {each['status']} {each['reason']}") for each in model["requests"]
+    ]
+    lines += [
+        (
+            f"job {each['id']}",
+            f"{each['status']} in {each['phase'] or 'no phase yet'} {each['detail'].get('reason', '')}",
+        )
+        for each in model["jobs"]
+    ]
+    return lines
+
+
+def _reference(reference: dict[str, Any] | str) -> str:
+    if isinstance(reference, str):
+        return reference
+    accuracy, bound = 1 - reference["loss_mean"], 1 - reference["loss_upper_bound"]
+    return f"accuracy {accuracy:.3f}, at least {bound:.3f}, on {reference['rows']} rows the search never saw"
+
+
+def _live(window: dict[str, Any]) -> str:
+    if not window["predicted_rows"]:
+        return "no predictions yet"
+    text = f"{window['predicted_rows']} rows predicted, mean confidence {window['mean_confidence']:.3f}"
+    if window["accuracy"] is None:
+        return f"{text}; no labels yet"
+    return f"{text}; accuracy {window['accuracy']:.3f} on {window['labelled_rows']} labelled rows"
+
+
+def _drift(evidence: dict[str, Any] | None) -> str:
+    if evidence is None:
+        return "no evidence yet: labels, and `evertune monitor`, are what it comes from"
+    state = "ALARM" if evidence["alarmed"] else "quiet"
+    weighed = f"10^{evidence['log10_evidence']:.1f} of 10^{evidence['log10_threshold']:.1f}"
+    return f"{state}: evidence {weighed} after {evidence['labels']} labels"
