@@ -55,7 +55,7 @@ def labelled(sums: WindowSums) -> Figure:
     Example:
         >>> figure = labelled(WindowSums(predicted=1000, labelled=200, loss_sum=20))
         >>> figure.value, round(figure.interval.lower, 3), round(figure.interval.upper, 3)
-        (0.9, 0.856, 0.934)
+        (0.9, 0.855, 0.934)
     """
     right = round(sums.labelled - sums.loss_sum)
     interval = finite_population(right, sums.labelled, max(sums.predicted, sums.labelled), _LEVEL)
