@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
 from evertune.errors import SettingsError
@@ -45,18 +45,18 @@ class LimitSettings(_Section):
     """`[limits]`: what a model may cost to serve. Architectures over a limit are rejected before training."""
 
     latency_seconds: float = Field(default=0.010, gt=0)  # median of one row on this machine, one thread
-    size_bytes: int = Field(default=20_000_000, gt=0)
+    size_bytes: int = Field(default=20_000_000, gt=0)  # of the ONNX file
 
 
 class TuneSettings(_Section):
     """`[tune]`: the search."""
 
-    max_trials: int = Field(default=20, ge=1)
-    max_epochs: int = Field(default=10, ge=1)
-    workers: int = Field(default=2, ge=1)
-    seed: int = Field(default=0, ge=0)
+    max_trials: int = Field(default=20, ge=1)  # of a first search
+    max_epochs: int = Field(default=10, ge=1)  # a trial
+    workers: int = Field(default=2, ge=1)  # processes that train trials side by side
+    seed: int = Field(default=0, ge=0)  # of sampling and training; the same seed asks for the same trials
     backend: str = Field(default="torch", pattern="^(torch|tensorflow)$")  # of Keras, one a worker process
-    trial_timeout_seconds: float = Field(default=1800, gt=0)
+    trial_timeout_seconds: float = Field(default=1800, gt=0)  # then the trial counts as failed
 
 
 class ExportSettings(_Section):
@@ -70,25 +70,25 @@ class ExportSettings(_Section):
 class ServeSettings(_Section):
     """`[serve]`: the data plane."""
 
-    host: str = "127.0.0.1"
+    host: str = "127.0.0.1"  # address to listen on; "0.0.0.0" for all
     port: int = Field(default=3000, ge=0, le=65535)
-    workers: int = Field(default=1, ge=1)
+    workers: int = Field(default=1, ge=1)  # server processes
     require_keys: bool = True  # False lets anyone in: for a laptop, not for a network
-    max_body_bytes: int = Field(default=8_000_000, ge=1)
-    max_batch_rows: int = Field(default=64, ge=1)
-    max_queue_rows: int = Field(default=4096, ge=1)
-    registry_poll_seconds: float = Field(default=0.5, gt=0)
+    max_body_bytes: int = Field(default=8_000_000, ge=1)  # a request; more is refused while it is read
+    max_batch_rows: int = Field(default=64, ge=1)  # most rows that run together
+    max_queue_rows: int = Field(default=4096, ge=1)  # a worker; beyond it the answer is 503, come back later
+    registry_poll_seconds: float = Field(default=0.5, gt=0)  # a promoted bundle is looked for so often
     payload_share_ratio: float = Field(default=1.0, ge=0, le=1)  # of requests whose inputs are kept, drawn at random
-    spool_drain_seconds: float = Field(default=0.2, gt=0)
+    spool_drain_seconds: float = Field(default=0.2, gt=0)  # predictions reach the ledger so often
     max_spool_bytes: int = Field(default=1_000_000_000, ge=1)  # a worker; beyond it predictions are refused, not lost
 
 
 class MonitorSettings(_Section):
     """`[monitor]`: the evaluator and the exporter."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=9464, ge=0, le=65535)
-    interval_seconds: float = Field(default=5.0, gt=0)
+    host: str = "127.0.0.1"  # of the exporter
+    port: int = Field(default=9464, ge=0, le=65535)  # of the exporter: /metrics
+    interval_seconds: float = Field(default=5.0, gt=0)  # new labels are looked at so often
     tolerance: float = Field(default=0.02, ge=0, lt=1)  # loss above the reference that is still fine
     run_length_labels: float = Field(default=10_000, gt=1)  # average labels between false alarms, at least
     request_retune: bool = True  # the evaluator itself asks; False leaves that to Alertmanager
@@ -97,25 +97,23 @@ class MonitorSettings(_Section):
 class RetuneSettings(_Section):
     """`[retune]`: what follows from evidence."""
 
-    host: str = "127.0.0.1"
+    host: str = "127.0.0.1"  # of the Alertmanager webhook
     port: int = Field(default=9465, ge=0, le=65535)  # of the Alertmanager webhook
     webhook_token: str = ""  # empty refuses every webhook
-    poll_seconds: float = Field(default=2.0, gt=0)
-    min_train_labels: int = Field(default=500, ge=1)
-    min_gate_labels: int = Field(default=300, ge=1)
+    poll_seconds: float = Field(default=2.0, gt=0)  # requests and jobs are looked for so often
+    min_train_labels: int = Field(default=500, ge=1)  # fewer give "insufficient"
+    min_gate_labels: int = Field(default=300, ge=1)  # fewer give "insufficient"
     gate_wait_seconds: float = Field(default=3600, ge=0)  # for enough newer labels; then "insufficient"
-    min_report_labels: int = Field(default=300, ge=0)
-    report_wait_seconds: float = Field(default=3600, ge=0)
+    min_report_labels: int = Field(default=300, ge=0)  # newer than the gate's, for the figures after promotion
+    report_wait_seconds: float = Field(default=3600, ge=0)  # for them; then the report says with how many it was made
     margin: float = Field(default=0.0, ge=0, lt=1)  # loss by which a challenger may be worse and still be promoted
-    error_rate: float = Field(
-        default=0.05, gt=0, lt=1
-    )  # of promoting a challenger worse than the margin, since the champion
-    cooldown_seconds: float = Field(default=3600, ge=0)
-    max_jobs_per_day: int = Field(default=8, ge=1)
-    max_trials: int = Field(default=4, ge=1)
-    max_epochs: int = Field(default=8, ge=1)
+    error_rate: float = Field(default=0.05, gt=0, lt=1)  # of promoting one worse than the margin, all gates together
+    cooldown_seconds: float = Field(default=3600, ge=0)  # between two jobs of a model
+    max_jobs_per_day: int = Field(default=8, ge=1)  # a model
+    max_trials: int = Field(default=4, ge=1)  # of a re-tune's search
+    max_epochs: int = Field(default=8, ge=1)  # a trial
     window_labels: int = Field(default=20_000, ge=1)  # most labelled rows that a re-tune takes
-    lease_seconds: float = Field(default=60, gt=0)
+    lease_seconds: float = Field(default=60, gt=0)  # then the job of a silent worker goes to another
 
 
 class Settings(BaseSettings):
@@ -148,6 +146,10 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, whose content comes in through `init_settings`."""
+        if isinstance(env_settings, EnvSettingsSource):  # EVERTUNE_PROJECT names the folder, not the section [project]
+            env_settings.env_vars = {
+                name: value for name, value in env_settings.env_vars.items() if name.lower() != "evertune_project"
+            }
         return (env_settings, init_settings)
 
 
