@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cli.options import Json
 
 if TYPE_CHECKING:
-    from evertune.ledger import Ledger
+    from evertune.ledger import Deployment, Ledger
     from evertune.settings import Project
 
 _LATEST = 5  # requests and jobs that people are shown; programs ask the ledger for more
@@ -43,7 +43,7 @@ def _model(project: Project, ledger: Ledger, name: str) -> dict[str, Any]:
         "deployments": len(history),
         "reference": _reference(project, champion.digest),
         "since_promotion": _window(ledger, name, champion.digest),
-        "evidence": _evidence(ledger, name, champion.digest),
+        "evidence": _evidence(ledger, champion),
         "requests": [vars(request) for request in ledger.requests.list(name, _LATEST)],
         "jobs": [vars(job) for job in ledger.jobs.list(name, _LATEST)],
     }
@@ -72,10 +72,10 @@ def _window(ledger: Ledger, name: str, digest: str) -> dict[str, Any]:
     }
 
 
-def _evidence(ledger: Ledger, name: str, digest: str) -> dict[str, Any] | None:
+def _evidence(ledger: Ledger, champion: Deployment) -> dict[str, Any] | None:
     from retune.evidence import read_evidence
 
-    evidence = read_evidence(ledger, name, digest)
+    evidence = read_evidence(ledger, champion)
     return None if evidence is None else evidence.to_json()
 
 
