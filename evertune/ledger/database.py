@@ -14,7 +14,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, StatementError
 
-from evertune.errors import InputError, LedgerError
+from evertune.errors import EvertuneError, InputError, LedgerError
 from evertune.ledger.forking import forget_in_children
 
 # How long a writer waits for the others. A label batch takes milliseconds; a minute-long wait means a stuck process.
@@ -85,9 +85,9 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except StatementError as error:
-        if not isinstance(error, DBAPIError):  # a value was refused before it reached the database
-            raise InputError(f"the ledger cannot keep this: {error.orig}", fix="Use finite, plain values.") from error
-        if not _is_operational(error):
+        if isinstance(error.orig, EvertuneError):  # of `_to_json`
+            raise error.orig from error
+        if not isinstance(error, DBAPIError) or not _is_operational(error):
             raise
         raise LedgerError(
             f"the ledger does not answer: {error.orig}",
@@ -142,7 +142,10 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _to_json(value: Any) -> str:
     """Strict JSON, as PostgreSQL demands: NaN and infinity are refused here, not only there."""
-    return json.dumps(value, allow_nan=False, default=_plain)
+    try:
+        return json.dumps(value, allow_nan=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the ledger cannot keep this: {error}", fix="Use finite, plain values.") from error
 
 
 def _plain(value: Any) -> Any:
