@@ -59,7 +59,9 @@ def _draw(context: Context) -> End | None:
     champion = ledger.registry.champion(job.model)
     if champion is None or champion.digest == context.detail["challenger_digest"]:
         return End("rejected", "the challenger is the champion already")
-    context.holding.update(detail=bind(champion))
+    bound = bind(champion)
+    if any(context.detail[key] != value for key, value in bound.items()):
+        context.holding.update(detail=bound)
     rows = ledger.labels.labelled_rows(
         job.model, predicted_after=after, newest=settings.window_labels, exclude_job_sets=_USED
     )

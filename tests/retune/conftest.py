@@ -81,7 +81,7 @@ def draw_inputs(count: int, seed: int) -> Array:
     """Points away from the border, so that right and wrong are certain."""
     random = np.random.default_rng(seed)
     x = random.uniform(0.5, 1.0, (count, 2)) * random.choice([-1.0, 1.0], (count, 2))
-    return x.astype(np.float32)
+    return np.asarray(x, np.float32)
 
 
 @dataclass
