@@ -21,7 +21,7 @@ ROOMS := evertune tune export serve monitoring retune cli examples benchmarks
 .PHONY: help setup check test demo bench constraints
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@awk -F ':.*## +' '/^[a-z]+:.*##/ { printf "%-12s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP)  ## make .venv from constraints.txt (PYTHON=... chooses the interpreter)
 
