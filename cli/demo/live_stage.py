@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from serve.command import bentoml_command
 
 from cli.demo.gauges import Reading
 from cli.demo.processes import Processes
@@ -20,6 +19,7 @@ from cli.demo.timeline import Timeline
 from cli.demo.traffic import Tally, Traffic
 from cli.demo.watch import Watch
 from evertune.ledger import Ledger, RetuneJob
+from serve.command import bentoml_command
 
 _BEFORE_PER_SECOND = 160.0
 _DRIFTED_PER_SECOND = 40.0

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evertune.keys import Keyring
-
 from evertune.settings import FILE_NAME, Project, load_project
 
 _SETTINGS = """\

@@ -6,9 +6,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.demo.search_stage import SearchResult, run_search
-from examples.fashion_mnist.data import stream_rows
-from examples.fashion_mnist.task import FashionMnist
 from rich.console import Console
 from rich.panel import Panel
 
@@ -18,11 +15,14 @@ from cli.demo.processes import Processes
 from cli.demo.project import DemoProject, create_demo_project
 from cli.demo.recovery import Recovery, split_recovery
 from cli.demo.report import write_report
+from cli.demo.search_stage import SearchResult, run_search
 from cli.demo.timeline import Timeline
 from cli.demo.traffic import Traffic
 from evertune.clock import system_clock
 from evertune.ledger import Ledger
 from evertune.tensors import Array
+from examples.fashion_mnist.data import stream_rows
+from examples.fashion_mnist.task import FashionMnist
 
 _TRIALS = 8
 _EPOCHS = 4

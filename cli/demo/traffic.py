@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import numpy as np
@@ -119,25 +120,26 @@ class Traffic:
             await asyncio.sleep(max(0.0, next_at - time.monotonic()))
             next_at = max(next_at + 1 / self.rate_per_second, time.monotonic() - 0.1)  # never catch up in a burst
             await free.acquire()
-            task = asyncio.create_task(self._predict(client, self.tally.sent))
+            task = asyncio.create_task(self._predict(client, self.tally.sent, free))
             self.tally.sent += 1
             pending.add(task)
-            task.add_done_callback(lambda done: (pending.discard(done), free.release()))
+            task.add_done_callback(pending.discard)
         await asyncio.gather(*pending)
 
-    async def _predict(self, client: httpx.AsyncClient, index: int) -> None:
+    async def _predict(self, client: httpx.AsyncClient, index: int, free: asyncio.Semaphore) -> None:
         started = time.monotonic()
         try:
             response = await client.post("/predict", json={"inputs": {"image": [self._images[index].tolist()]}})
             response.raise_for_status()
-            body = response.json()
-            prediction = body["predictions"][0]
+            self._note(index, response.json(), time.monotonic() - started)
         except Exception as error:  # whatever goes wrong, the demo must count it and go on
             self.tally.failures.append(f"row {index}: {error!r}")
-            return
-        now = time.time()
+        finally:
+            free.release()
+
+    def _note(self, index: int, body: dict[str, Any], seconds: float) -> None:
+        prediction, now = body["predictions"][0], time.time()
         correct = prediction["label"] == self._truth[index]
-        seconds = time.monotonic() - started
         self.tally.answers.append(Answer(index, prediction["id"], body["digest"], correct, now, seconds))
         if self._labelled[index]:
             heapq.heappush(self._due, (now + self._delays[index], index, prediction["id"]))

@@ -1,0 +1,51 @@
+"""An evaluation for people: scores with their intervals, and the confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+_SCORES = ("precision", "recall", "f1")
+
+
+def evaluation_table(evaluation: Mapping[str, Any]) -> Table:
+    """Accuracy, then precision, recall and F1 per class and averaged, each with its 95% interval.
+
+    Args:
+        evaluation: As `evertune.evaluation.Evaluation.to_json` gives it.
+    """
+    title = f"accuracy {estimate(evaluation['accuracy'])} on {evaluation['rows']} rows that the search never saw"
+    table = Table(title=title, title_justify="left")
+    table.add_column("class")
+    for name in ("rows", *_SCORES):
+        table.add_column(name, justify="right")
+    for each in evaluation["classes"]:
+        table.add_row(each["label"], str(each["support"]), *(estimate(each[name]) for name in _SCORES))
+    table.add_section()
+    for name, average in evaluation["averages"].items():
+        table.add_row(f"{name} average", "", *(estimate(average[score]) for score in _SCORES))
+    return table
+
+
+def confusion_table(evaluation: Mapping[str, Any]) -> Table:
+    """Truths in rows, predictions in columns; columns are numbered as the rows are."""
+    labels = [each["label"] for each in evaluation["classes"]]
+    table = Table(title="confusion matrix: truth (rows) against prediction (columns)", title_justify="left")
+    table.add_column("truth")
+    for number in range(len(labels)):
+        table.add_column(str(number), justify="right")
+    for number, (label, row) in enumerate(zip(labels, evaluation["confusion"], strict=True)):
+        table.add_row(f"{number} {label}", *("" if count == 0 else str(count) for count in row))
+    return table
+
+
+def estimate(value: Mapping[str, Any]) -> str:
+    """A figure with its interval.
+
+    Example:
+        >>> estimate({"value": 0.8, "interval": {"lower": 0.75, "upper": 0.842}})
+        '0.800 [0.750, 0.842]'
+    """
+    return f"{value['value']:.3f} [{value['interval']['lower']:.3f}, {value['interval']['upper']:.3f}]"
