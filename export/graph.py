@@ -28,22 +28,24 @@ def finish(model: ModelProto, signature: Signature) -> bytes:
     Raises:
         ExportError: The graph has another number of inputs or outputs.
     """
-    strip(model)
+    strip_texts(model)
+    for graph in graphs(model.graph):
+        _clear(graph, "value_info", "quantization_annotation")
     _rename(model, signature)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
 
-def strip(model: ModelProto) -> None:
-    """Removes documentation, metadata and intermediate shapes, in subgraphs and functions too."""
+def strip_texts(model: ModelProto) -> None:
+    """Removes documentation and metadata, in subgraphs and functions too."""
     _clear(model, "doc_string", "metadata_props")
     for function in model.functions:
-        _clear(function, "doc_string", "metadata_props", "value_info")
+        _clear(function, "doc_string", "metadata_props")
         for node in function.node:
             _clear(node, "doc_string", "metadata_props")
     for graph in graphs(model.graph):
-        _clear(graph, "doc_string", "metadata_props", "value_info", "quantization_annotation")
-        for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):
+        _clear(graph, "doc_string", "metadata_props")
+        for item in (*graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info):
             _clear(item, "doc_string", "metadata_props")
         for node in graph.node:
             for attribute in node.attribute:

@@ -97,13 +97,18 @@ def strided(count: int, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 def _prepare(model_bytes: bytes, folder: Path) -> bytes:
     """Shape inference and graph optimisation: fuses MatMul and Add to Gemm, folds what became constant."""
+    import onnx
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     source, target = folder / "source.onnx", folder / "prepared.onnx"
     source.write_bytes(model_bytes)  # a ModelProto given in its place would be changed
     with known_noise():
         quant_pre_process(source, target)
-    return target.read_bytes()
+    model = onnx.load(target)
+    for number, node in enumerate(model.graph.node):
+        node.name = f"{node.op_type}_{number}"  # the quantizer leaves nodes out by name
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def _last_nodes(model: Any) -> list[str]:

@@ -102,7 +102,8 @@ def _require_rows(splits: Splits) -> None:
 
 def _top(outputs: Tensors) -> Array:
     """Raw confidence; float32 softmax may exceed one by a rounding."""
-    return np.clip(outputs["probabilities"].max(axis=1), 0.0, 1.0)
+    top: Array = np.clip(outputs["probabilities"].max(axis=1), 0.0, 1.0)
+    return top
 
 
 def _confidence_map(outputs: Tensors, rows: Rows, kind: str) -> ConfidenceMap:

@@ -53,14 +53,7 @@ def check_probabilities(outputs: Tensors, signature: Signature) -> None:
     """
     spec = signature.outputs[0]
     value = outputs[spec.name]
-    classes = spec.shape[0]
-    if value.ndim != 2 or value.shape[1] != classes:
-        raise ExportError(
-            f"the model gives {list(value.shape[1:])} values a row, the task has {classes} labels",
-            fix=f'End the model with keras.layers.Dense({classes}, activation="softmax"), or correct Task.labels.',
-            found=list(value.shape[1:]),
-            expected=classes,
-        )
+    check_classes(value.shape, signature)
     if not np.isfinite(value).all():
         raise ExportError(
             f"the model gives NaN or infinity for {_bad_rows(value)} of {len(value)} rows",
@@ -72,6 +65,22 @@ def check_probabilities(outputs: Tensors, signature: Signature) -> None:
             f"the model's outputs are not probabilities: the first row sums to {totals[0]:.4g}, "
             f"its smallest value is {value[0].min():.4g}",
             fix='Add softmax: end the model with Dense(..., activation="softmax") and train with from_logits=False.',
+        )
+
+
+def check_classes(shape: tuple[int, ...], signature: Signature) -> None:
+    """Checks that an output of that shape has one row a row and one column a label.
+
+    Raises:
+        ExportError: Another shape; names the layer to end the model with.
+    """
+    classes = signature.outputs[0].shape[0]
+    if len(shape) != 2 or shape[1] != classes:
+        raise ExportError(
+            f"the model gives {list(shape[1:])} values a row, the task has {classes} labels",
+            fix=f'End the model with keras.layers.Dense({classes}, activation="softmax"), or correct Task.labels.',
+            found=list(shape[1:]),
+            expected=classes,
         )
 
 

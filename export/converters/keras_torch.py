@@ -21,6 +21,7 @@ from export.converters.source import Source
 from export.converters.template import Template, variable_places
 from export.graph import BATCH
 from export.silence import known_noise
+from export.verify import check_classes
 
 OPSET = 20  # the first with Gelu as one operator; ONNX Runtime >= 1.31 knows it
 _KEPT_TEMPLATES = 16  # a worker searches few architectures at a time; a template without weights is some kB
@@ -137,7 +138,11 @@ class _Forward:
             return self.call(*(self.tensor(value) for value in self.example().values()))
 
     def check(self) -> None:
-        """Calls the model once, which also creates the weights of a model that was never called."""
+        """Calls the model once, which also creates the weights of a model that was never called.
+
+        Raises:
+            ExportError: It does not run, or its output does not fit the labels: seconds before tracing would tell.
+        """
         import torch
 
         try:
@@ -149,6 +154,7 @@ class _Forward:
                 f"the model returns a {type(result).__name__}, not one tensor",
                 fix="Give the model one output: class probabilities.",
             )
+        check_classes(tuple(result.shape), self.signature)
 
 
 def _program(model: Any, signature: Signature, forward: _Forward) -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from evertune.tensors import Signature
-from export.graph import finish, strip
+from export.graph import finish, strip_texts
 from export.silence import known_noise
 
 
@@ -20,7 +19,7 @@ class Template:
             variables are empty.
         places: Name of an initializer to the position of its variable in `model.variables`.
         shapes: Of all variables, in order.
-        settled: No other initializer has more than one value, so training changes nothing but variables.
+        settled: No other initializer is an array, so training changes nothing but variables.
     """
 
     model_bytes: bytes
@@ -41,9 +40,9 @@ class Template:
         for item in exported.graph.initializer:
             if item.name in places:
                 item.ClearField("raw_data")
-            elif math.prod(item.dims) > 1:
+            elif item.dims:  # numbers from a layer's configuration have no axes, what it learned has
                 settled = False
-        strip(exported)  # metadata here holds stack traces, several times the size of the graph
+        strip_texts(exported)  # metadata here holds stack traces, several times the size of the graph
         return cls(exported.SerializeToString(), places, _shapes(model), settled)
 
     def fits(self, model: Any) -> bool:

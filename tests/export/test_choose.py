@@ -1,0 +1,110 @@
+"""Which precision ships, and in which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evertune.errors import ExportError
+from evertune.settings import ExportSettings, LimitSettings
+from evertune.statistics import Interval
+from export.candidate import Candidate
+from export.choose import choose
+
+SETTINGS = ExportSettings(allowance_ratio=0.01)
+LIMITS = LimitSettings(latency_seconds=0.010, size_bytes=10_000)
+
+
+def fp32(**changes: Any) -> Candidate:
+    facts: dict[str, Any] = {
+        "model_bytes": bytes(4000),
+        "latency_seconds": {1: 0.001, 64: 0.004},
+        "latency_ratio": {1: 1.0, 64: 1.0},
+        "accuracy": 0.9,
+    }
+    return Candidate("fp32", **(facts | changes))
+
+
+def int8(recipe: str = "int8-dynamic", **changes: Any) -> Candidate:
+    facts: dict[str, Any] = {
+        "model_bytes": bytes(1000),
+        "size_ratio": 0.25,
+        "latency_seconds": {1: 0.0005, 64: 0.002},
+        "latency_ratio": {1: 0.5, 64: 0.5},
+        "accuracy": 0.899,
+        "difference": Interval(-0.002, 0.004, 0.95),
+    }
+    return Candidate(recipe, **(facts | changes))
+
+
+def pick(*candidates: Candidate, limits: LimitSettings = LIMITS) -> tuple[dict[str, str | None], str, str]:
+    judged, chosen, reason = choose(candidates, settings=SETTINGS, limits=limits)
+    return {candidate.recipe: candidate.refused for candidate in judged}, chosen.recipe, reason
+
+
+def test_smaller_faster_and_within_the_allowance_ships() -> None:
+    refused, chosen, reason = pick(fp32(), int8())
+    assert chosen == "int8-dynamic"
+    assert refused["int8-dynamic"] is None
+    assert refused["fp32"] == "int8-dynamic is smaller or faster within the accuracy allowed"
+    assert "0.25 times the size and 0.50 times the latency" in reason
+    assert "at most 0.40% accuracy (95%)" in reason
+
+
+def test_slower_int8_does_not_ship_however_small() -> None:
+    slow = int8(latency_ratio={1: 0.5, 64: 1.2})
+    refused, chosen, reason = pick(fp32(), slow)
+    assert chosen == "fp32"
+    assert refused["int8-dynamic"] == "takes 1.20 times as long as FP32 at batch 64"
+    assert "takes 1.20 times as long" in reason
+
+
+def test_as_fast_and_smaller_ships() -> None:
+    assert pick(fp32(), int8(latency_ratio={1: 1.04, 64: 1.0}))[1] == "int8-dynamic"
+
+
+def test_not_smaller_must_be_really_faster() -> None:
+    larger: dict[str, Any] = {"size_ratio": 1.1, "model_bytes": bytes(4400)}
+    assert pick(fp32(), int8(latency_ratio={1: 0.95, 64: 0.95}, **larger))[1] == "fp32"
+    assert pick(fp32(), int8(latency_ratio={1: 0.8, 64: 0.8}, **larger))[1] == "int8-dynamic"
+
+
+def test_an_interval_beyond_the_allowance_does_not_ship() -> None:
+    certain = int8(difference=Interval(0.005, 0.03, 0.95))
+    refused, chosen, _ = pick(fp32(), certain)
+    assert (chosen, refused["int8-dynamic"]) == ("fp32", "may cost up to 3.00% accuracy (95%), 1.00% is allowed")
+    unsure = int8(difference=Interval(-0.02, 0.03, 0.95))
+    assert str(pick(fp32(), unsure)[0]["int8-dynamic"]).endswith("the validation rows are too few to rule that out")
+
+
+def test_the_fastest_ships_and_accuracy_breaks_ties() -> None:
+    fast = int8("int8-static-all", latency_ratio={1: 0.4, 64: 0.4}, accuracy=0.89)
+    assert pick(fp32(), int8(), fast)[1] == "int8-static-all"
+    as_fast = int8("int8-static-matmul", latency_ratio={1: 0.51, 64: 0.5}, accuracy=0.91)
+    refused, chosen, _ = pick(fp32(), int8(), as_fast)
+    assert chosen == "int8-static-matmul"
+    assert refused["int8-dynamic"] == "int8-static-matmul is as fast and no less accurate"
+
+
+def test_a_recipe_that_failed_keeps_its_reason() -> None:
+    refused, chosen, reason = pick(fp32(), Candidate("int8-static-all", refused="ONNX Runtime's quantizer fails"))
+    assert (chosen, refused["int8-static-all"]) == ("fp32", "ONNX Runtime's quantizer fails")
+    assert "quantizer fails" in reason
+
+
+def test_a_limit_that_only_int8_keeps() -> None:
+    refused, chosen, reason = pick(fp32(), int8(), limits=LimitSettings(latency_seconds=0.010, size_bytes=2000))
+    assert chosen == "int8-dynamic"
+    assert refused["fp32"] == "the file has 4,000 bytes, over limits.size_bytes = 2,000"
+    assert "FP32 is over a limit" in reason
+
+
+def test_nothing_within_the_limits_is_an_error_that_names_them() -> None:
+    with pytest.raises(ExportError, match=r"over limits\.latency_seconds = 0\.1 ms.*Raise \[limits\]"):
+        pick(fp32(), int8(), limits=LimitSettings(latency_seconds=0.0001))
+
+
+def test_the_smaller_model_beyond_the_allowance_is_no_way_around_a_limit() -> None:
+    with pytest.raises(ExportError, match="no precision of the model is within the limits"):
+        pick(fp32(), int8(difference=Interval(0.02, 0.03, 0.95)), limits=LimitSettings(size_bytes=2000))

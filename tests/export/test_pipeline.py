@@ -1,0 +1,220 @@
+"""The whole road on a model trained on real rows."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evertune.bundle import BundleStore
+from evertune.errors import BundleError, DataError, ExportError
+from evertune.losses import row_losses
+from evertune.rows import Rows
+from evertune.runtime import Session
+from evertune.settings import ExportSettings, LimitSettings
+from evertune.statistics import upper_bound
+from evertune.task import Splits, Task
+from export import FP32, RECIPES, ExportResult, export_model, measure_untrained, seal
+from export.choose import SLOWER_RATIO
+from export.converters.keras_torch import KerasTorchConverter
+
+LOOSE = LimitSettings(latency_seconds=10, size_bytes=100_000_000)
+
+
+@pytest.fixture(scope="module")
+def result(trained_mlp: Any, task: Task, splits: Splits) -> ExportResult:
+    return export_model(trained_mlp, task, splits, settings=ExportSettings(), limits=LOOSE, seed=0, quick=True)
+
+
+def test_every_recipe_is_tried_and_has_its_figures(result: ExportResult) -> None:
+    assert [candidate.recipe for candidate in result.candidates] == [FP32, *(recipe.name for recipe in RECIPES)]
+    assert result.parity.absolute < 1e-5
+    assert result.validation_rows == 2000
+    for candidate in result.candidates:
+        assert candidate.size_bytes == len(candidate.model_bytes) > 0
+        assert set(candidate.latency_seconds) == {1, 8, 64}
+        assert all(value > 0 for value in candidate.latency_seconds.values())
+        assert (candidate.refused is None) == (candidate is result.chosen)
+    assert all(candidate.size_ratio < 0.4 for candidate in result.candidates[1:])
+    assert result.chosen.recipe in result.reason
+
+
+def test_int8_that_is_slower_here_is_not_chosen(result: ExportResult) -> None:
+    for candidate in result.candidates[1:]:
+        if max(candidate.latency_ratio.values()) > SLOWER_RATIO:
+            assert candidate is not result.chosen
+            assert candidate.refused is not None
+
+
+def test_the_score_is_that_of_the_bytes_that_ship(result: ExportResult, task: Task, splits: Splits) -> None:
+    for candidate in result.candidates:
+        outputs = Session(candidate.model_bytes, task.signature).run(splits.validation.inputs)
+        accuracy = 1 - row_losses(task.kind, outputs, splits.validation.labels).mean()
+        if not math.isnan(candidate.accuracy):
+            assert candidate.accuracy == pytest.approx(accuracy)
+    assert result.candidates[0].accuracy > 0.7
+
+
+def test_a_recipe_that_ruins_the_model_is_refused_with_its_figures(
+    trained_mlp: Any, task: Task, splits: Splits
+) -> None:
+    black = Rows({"image": np.zeros((64, 28, 28), np.uint8)}, np.zeros(64, np.int64))  # ranges of nothing
+    misled = Splits(splits.train, splits.validation, black, splits.test)
+    found = export_model(trained_mlp, task, misled, settings=ExportSettings(), limits=LOOSE, seed=0)
+    ruined = found.candidate("int8-static-all")
+    assert ruined.accuracy < found.candidate(FP32).accuracy - 0.1
+    assert ruined.difference is not None
+    assert ruined.difference.lower > 0.01
+    assert "may cost up to" in str(ruined.refused)
+    assert found.chosen.recipe in (FP32, "int8-dynamic")  # dynamic ranges need no calibration rows
+
+
+def test_few_validation_rows_prove_nothing_and_fp32_ships(trained_mlp: Any, task: Task, splits: Splits) -> None:
+    few = Splits(splits.train, splits.validation.take(slice(0, 40)), splits.calibration, splits.test)
+    found = export_model(trained_mlp, task, few, settings=ExportSettings(), limits=LOOSE, seed=0)
+    assert found.chosen.recipe == FP32
+    assert any("too few" in str(candidate.refused) for candidate in found.candidates)
+
+
+def test_the_test_split_is_not_touched(trained_mlp: Any, task: Task, splits: Splits, result: ExportResult) -> None:
+    images = splits.test.inputs["image"]
+    scrambled = Rows({"image": images[::-1]}, splits.test.labels)
+    other = Splits(splits.train, splits.validation, splits.calibration, scrambled)
+    again = export_model(trained_mlp, task, other, settings=ExportSettings(), limits=LOOSE, seed=0, quick=True)
+    assert [candidate.model_bytes for candidate in again.candidates] == [
+        candidate.model_bytes for candidate in result.candidates
+    ]
+
+
+def test_limits_that_nothing_keeps_are_an_error(trained_mlp: Any, task: Task, splits: Splits) -> None:
+    tight = LimitSettings(size_bytes=1000)
+    with pytest.raises(ExportError, match=r"over limits\.size_bytes = 1,000"):
+        export_model(trained_mlp, task, splits, settings=ExportSettings(), limits=tight, seed=0, quick=True)
+
+
+def test_an_untrained_model_is_measured_and_judged(trained_mlp: Any, task: Task, result: ExportResult) -> None:
+    full = result.candidate(FP32).size_bytes
+    fits = measure_untrained(trained_mlp, task, settings=ExportSettings(), limits=LOOSE)
+    assert (fits.recipe, fits.over, fits.size_bytes) == (FP32, None, full)
+    assert 0 < fits.latency_seconds < 1
+    small = measure_untrained(
+        trained_mlp, task, settings=ExportSettings(), limits=LimitSettings(latency_seconds=10, size_bytes=full // 2)
+    )
+    assert small.recipe.startswith("int8-")
+    assert small.over is None
+    over = measure_untrained(trained_mlp, task, settings=ExportSettings(), limits=LimitSettings(size_bytes=1000))
+    assert "over limits.size_bytes" in str(over.over)
+
+
+def test_a_kept_graph_that_answers_otherwise_is_traced_anew(
+    trained_mlp: Any, task: Task, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    from export.pipeline import convert
+
+    class Scaled(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
+        """Holds a plain number, which Keras does not track."""
+
+        factor = 1.0
+
+        def call(self, x: Any) -> Any:
+            return x * self.factor
+
+    layer = Scaled()
+    model = keras.Sequential([keras.layers.Rescaling(1 / 255), layer, *trained_mlp.layers[2:]])
+    before, _, _ = convert(model, task.signature, splits.validation.inputs, ExportSettings())
+    layer.factor = 0.5
+    assert KerasTorchConverter().accepts(model)
+    after, _, parity = convert(model, task.signature, splits.validation.inputs, ExportSettings())
+    assert parity.absolute < 1e-5
+    assert before.model_bytes != after.model_bytes
+    assert not after.reused
+
+
+def test_a_sealed_bundle_holds_what_serving_and_monitoring_need(
+    result: ExportResult, task: Task, splits: Splits, tmp_path: Path
+) -> None:
+    store = BundleStore(str(tmp_path / "bundles"))
+    training = tmp_path / "training"
+    training.mkdir()
+    (training / "weights.npz").write_bytes(b"weights")
+    bundle = seal(result, task, splits, store, lineage={"study": "s1"}, training=training, seed=0)
+    assert store.digests() == [bundle.digest]
+    assert bundle.manifest.recipe == result.chosen.recipe
+    outputs = bundle.verified_session().run(splits.test.inputs)
+    losses = row_losses(task.kind, outputs, splits.test.labels)
+    assert bundle.reference.loss_mean == pytest.approx(losses.mean())
+    assert bundle.reference.loss_upper_bound == pytest.approx(upper_bound(losses))
+    assert bundle.reference.loss_upper_bound > bundle.reference.loss_mean
+    assert bundle.calibration.rows == len(splits.calibration)
+    confidence = bundle.calibration(outputs["probabilities"].max(axis=1))
+    assert abs(confidence.mean() - (1 - losses.mean())) < 0.05  # on rows that did not fit the map
+    assert bundle.reference.confidence_mean == pytest.approx(confidence.mean())
+    assert bundle.training_path is not None
+    bundle.golden.check(bundle.session().run(bundle.golden.inputs))
+
+
+def test_the_attestation_tells_what_was_tried_where_and_with_what(
+    result: ExportResult, task: Task, splits: Splits, tmp_path: Path
+) -> None:
+    bundle = seal(result, task, splits, BundleStore(str(tmp_path)), lineage={"study": "s1", "trial": 3})
+    attestation = bundle.attestation()
+    assert attestation is not None
+    assert attestation["lineage"] == {"study": "s1", "trial": 3}
+    assert attestation["reason"] == result.reason
+    assert len(attestation["candidates"]) == 4
+    rejected = [candidate for candidate in attestation["candidates"] if candidate["refused"]]
+    assert len(rejected) == 3
+    assert all(candidate["latency_seconds"]["1"] > 0 for candidate in rejected)
+    assert attestation["evaluation"]["accuracy"]["value"] == pytest.approx(1 - bundle.reference.loss_mean)
+    assert attestation["versions"]["numpy"] == np.__version__
+    assert attestation["hardware"]["cores"] >= 1
+
+
+def test_the_same_artifact_sealed_twice_has_one_digest(
+    result: ExportResult, task: Task, splits: Splits, tmp_path: Path
+) -> None:
+    digests = {
+        seal(result, task, splits, BundleStore(str(tmp_path / name)), lineage={"run": name}).digest for name in "ab"
+    }
+    assert len(digests) == 1
+
+
+def test_a_changed_byte_in_the_sealed_model_is_refused(
+    result: ExportResult, task: Task, splits: Splits, tmp_path: Path
+) -> None:
+    store = BundleStore(str(tmp_path))
+    bundle = seal(result, task, splits, store, lineage={})
+    content = bytearray(bundle.model_path.read_bytes())
+    content[len(content) // 2] ^= 1
+    bundle.model_path.chmod(0o644)
+    bundle.model_path.write_bytes(bytes(content))
+    with pytest.raises(BundleError):
+        store.get(bundle.digest)
+
+
+def test_an_empty_split_is_refused_before_anything_is_written(
+    result: ExportResult, task: Task, splits: Splits, tmp_path: Path
+) -> None:
+    empty = Splits(splits.train, splits.validation, splits.calibration, splits.test.take(slice(0, 0)))
+    with pytest.raises(DataError, match="the test split is empty"):
+        seal(result, task, empty, BundleStore(str(tmp_path / "bundles")), lineage={})
+    assert not (tmp_path / "bundles").exists() or not any((tmp_path / "bundles").iterdir())
+
+
+def test_importing_the_room_imports_no_framework() -> None:
+    root = str(Path(__file__).parents[2])
+    code = f"""
+import sys
+sys.path.insert(0, {root!r})
+import export
+print(sorted({{"torch", "keras", "tensorflow", "sklearn", "onnx", "bentoml"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
