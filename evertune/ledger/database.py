@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from evertune.ledger.forking import forget_in_children
 
 # How long a writer waits for the others. A label batch takes milliseconds; a minute-long wait means a stuck process.
 _BUSY_SECONDS = 30
+_LOOK_SECONDS = 0.001  # a label batch takes about as long
 
 # Closing a parent's SQLite connection in a child would drop the parent's file locks: kept, unused, to the child's end.
 _inherited: list[Any] = []
@@ -137,7 +140,29 @@ def _begin_sqlite(connection: Connection) -> None:
         return
     # Outside a transaction, or it has no effect. In WAL mode FULL syncs at each commit, NORMAL at checkpoints only.
     connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options['durable'] else 'NORMAL'}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    _begin_immediate(connection.connection.cursor())
+
+
+def _begin_immediate(cursor: Any) -> None:
+    """Waits for other processes' writers by looking every millisecond.
+
+    SQLite's own waiting sleeps up to 100 ms between two looks, and the longest for whoever has waited longest: beside
+    a busy writer, others starve.
+    """
+    deadline = time.monotonic() + _BUSY_SECONDS
+    cursor.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(_LOOK_SECONDS)
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
+        cursor.close()
 
 
 def _to_json(value: Any) -> str:

@@ -36,6 +36,16 @@ def test_a_second_evaluator_is_refused_and_stores_nothing(ledger: Ledger) -> Non
     assert [loss.sequence for loss in ledger.losses.since("shoes", "a" * 64)] == [1, 3]
 
 
+def test_several_records_are_saved_together_or_not_at_all(ledger: Ledger) -> None:
+    other = replace(_NEW, digest="b" * 64)
+    first, second = ledger.detectors.save_many([_NEW, other], [row_loss(1)])
+    assert (first.version, second.version) == (1, 1)
+    with pytest.raises(JobError, match="another evaluator"):
+        ledger.detectors.save_many([replace(first, last_sequence=2), replace(second, version=7)], [row_loss(2)])
+    assert ledger.detectors.load("shoes", "a" * 64) == first
+    assert [loss.sequence for loss in ledger.losses.since("shoes", "a" * 64)] == [1]
+
+
 def test_a_label_is_eaten_once(ledger: Ledger) -> None:
     saved = ledger.detectors.save(_NEW, [row_loss(1)])
     with pytest.raises(JobError, match="go on from its cursor"):

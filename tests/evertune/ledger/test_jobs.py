@@ -20,7 +20,7 @@ ledger = Ledger.open(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 won = 0
-for i in range(30):
+for i in range(15):
     try:
         won += bool(ledger.jobs.create(f"model-{i}")) if sys.argv[2] == "create" else bool(ledger.jobs.claim("x", 600))
     except JobError:
@@ -46,9 +46,9 @@ def race(url: str, what: str) -> list[int]:
 
 
 def test_two_processes_create_one_active_job_a_model_and_claim_each_once(url: str, ledger: Ledger) -> None:
-    assert sum(race(url, "create")) == 30
-    assert len(ledger.jobs.list()) == 30
-    assert sum(race(url, "claim")) == 30
+    assert sum(race(url, "create")) == 15
+    assert len(ledger.jobs.list()) == 15
+    assert sum(race(url, "claim")) == 15
     assert {(job.status, job.attempt) for job in ledger.jobs.list()} == {("running", 1)}
 
 

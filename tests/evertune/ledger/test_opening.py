@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from evertune.ledger.schema import HEAD, metadata
 
 _OPEN = """
 import sys
+import threading
 from evertune.ledger import Ledger
 print("ready", flush=True)
 sys.stdin.readline()
@@ -129,7 +131,7 @@ def test_a_forked_child_gets_connections_of_its_own(ledger: Ledger) -> None:
     assert ledger.registry.models() == ["child", "parent"]
 
 
-def test_readers_do_not_wait_for_a_writer_that_hangs(url: str) -> None:
+def test_readers_do_not_wait_for_a_writer_that_hangs_and_writers_only_until_it_dies(url: str) -> None:
     with Ledger.open(url) as ledger:
         ledger.registry.promote("shoes", "a" * 64, reason="x", actor="test")
         code = (
@@ -140,7 +142,11 @@ def test_readers_do_not_wait_for_a_writer_that_hangs(url: str) -> None:
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"locked\n"
         assert ledger.registry.models() == ["shoes"]
+        waiting = threading.Thread(target=lambda: ledger.registry.promote("a", "a" * 64, reason="", actor="test"))
+        waiting.start()
+        waiting.join(0.1)
+        assert waiting.is_alive()
         writer.send_signal(signal.SIGKILL)
         writer.communicate()
-        ledger.registry.promote("boots", "a" * 64, reason="the lock died with its owner", actor="test")
-        assert ledger.registry.models() == ["boots", "shoes"]
+        waiting.join(30)  # the lock died with its owner
+        assert ledger.registry.models() == ["a", "shoes"]
