@@ -14,9 +14,14 @@ from pathlib import Path
 from benchmarks._harness import Benchmark, Options, discover, result
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one benchmark and prints its result; returns the exit code."""
-    benchmarks = discover()
+def main(arguments: Sequence[str] | None = None, benchmarks: Mapping[str, Benchmark] | None = None) -> int:
+    """Runs one benchmark and prints its result; returns the exit code.
+
+    Args:
+        arguments: Of the command line; those of the process where None.
+        benchmarks: To choose from; those of this folder where None.
+    """
+    benchmarks = discover() if benchmarks is None else benchmarks
     parsed = _parser(benchmarks).parse_args(arguments)
     if parsed.data is not None and not parsed.data.is_dir():
         print(f"--data {parsed.data} is not a folder", file=sys.stderr)
