@@ -5,17 +5,19 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from evertune.errors import InputError, LedgerError
-from evertune.ledger import Ledger
+from evertune.ledger import Label, Ledger, Prediction
 from evertune.ledger.database import Database
 from evertune.ledger.migrate import SCRIPTS
 from evertune.ledger.schema import HEAD, metadata
@@ -150,3 +152,17 @@ def test_readers_do_not_wait_for_a_writer_that_hangs_and_writers_only_until_it_d
         writer.communicate()
         waiting.join(30)  # the lock died with its owner
         assert ledger.registry.models() == ["a", "shoes"]
+
+
+def test_a_full_disk_is_named_and_loses_nothing_stored(tmp_path: Path, make: Callable[..., Prediction]) -> None:
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        small = make()
+        ledger.predictions.add_many([small])
+        event.listen(ledger.engine, "connect", lambda raw, _: raw.execute("PRAGMA max_page_count=60").close())
+        ledger.engine.dispose()  # the next connection meets the full disk
+        big = [make(inputs={"image": np.zeros((1, 100_000), np.uint8)}) for _ in range(10)]
+        with pytest.raises(LedgerError, match="full") as raised:
+            ledger.predictions.add_many(big)
+        assert raised.value.http_status == 503
+        assert ledger.predictions.known([small.request_id, *(one.request_id for one in big)]) == {small.request_id}
+        assert ledger.labels.add_many([Label(f"{small.request_id}:0", 1)]).accepted == 1
