@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
 from evertune.statistics import calibrate, estimated_accuracy
 
 
+@settings(deadline=None)  # a loaded machine is no failure
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=1, max_size=80))
 def test_calibration_is_isotonic_regression(rows: list[tuple[int, bool]]) -> None:
     confidence, correct = np.array([x / 20 for x, _ in rows]), np.array([y for _, y in rows])
@@ -52,6 +53,7 @@ def test_estimate_is_never_certain() -> None:
     assert estimated_accuracy(5.0, 1.0, 10, calibration_rows=0)[1].width == 1.0
 
 
+@settings(deadline=None)  # a loaded machine is no failure
 @given(st.integers(1, 500), st.floats(0, 1), st.floats(0, 1), st.integers(1, 10_000))
 def test_estimate_lies_in_its_interval(rows: int, mean: float, part: float, calibration_rows: int) -> None:
     variance = part * mean * (1 - mean)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evertune.statistics import EDetector
@@ -95,6 +95,7 @@ def test_the_first_crossing_latches() -> None:
     assert detector.log10_evidence < detector.log10_threshold
 
 
+@settings(deadline=None)  # a loaded machine is no failure
 @given(cuts=st.lists(st.integers(0, len(LOSSES)), max_size=6))
 def test_any_cutting_and_any_restart_give_the_same_bits(cuts: list[int]) -> None:
     whole, pieces = EDetector(0.25, 0.02, 500), EDetector(0.25, 0.02, 500)
@@ -107,6 +108,7 @@ def test_any_cutting_and_any_restart_give_the_same_bits(cuts: list[int]) -> None
     assert (pieces.log10_evidence, pieces.onset) == (whole.log10_evidence, whole.onset)
 
 
+@settings(deadline=None)  # a loaded machine is no failure
 @given(st.lists(st.floats(0, 1), max_size=60), st.floats(0.001, 0.99), st.integers(1, 12))
 def test_evidence_is_always_a_finite_number(losses: list[float], limit: float, bets: int) -> None:
     detector = EDetector(limit, 0.0, 1e6, bets)
