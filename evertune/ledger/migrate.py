@@ -33,9 +33,7 @@ def migrate(database: Database) -> None:
         if revision == HEAD:
             return
         if revision is not None and not list(SCRIPTS.glob(f"versions/{revision}_*.py")):
-            raise LedgerError(
-                f"the ledger has schema {revision}, this Evertune knows {HEAD}", fix="Upgrade Evertune."
-            )
+            raise LedgerError(f"the ledger has schema {revision}, this Evertune knows {HEAD}", fix="Upgrade Evertune.")
         _upgrade(connection)
 
 

@@ -32,9 +32,7 @@ print(won)
 def race(url: str, what: str) -> list[int]:
     """How often each of two processes won."""
     command = [sys.executable, "-c", _RACE, url, what]
-    children = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    children = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for child in children:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
