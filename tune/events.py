@@ -1,0 +1,93 @@
+"""What a search tells while it runs: small frozen objects, so that any display can follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tune.record import TrialRecord
+
+
+@dataclass(frozen=True)
+class SearchStarted:
+    """Workers are being started. `resumed_trials`: how many ended trials the journal already holds."""
+
+    at_seconds: float
+    max_trials: int
+    max_epochs: int
+    workers: int
+    resumed_trials: int
+
+
+@dataclass(frozen=True)
+class TrialStarted:
+    """A worker took a trial. `attempt` is above 1 where a worker or the driver died with it."""
+
+    at_seconds: float
+    trial_id: str
+    hyperparameters: Mapping[str, Any]
+    origin: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class TrialEpoch:
+    """An epoch ended. `accuracy`: of the training framework on validation rows."""
+
+    at_seconds: float
+    trial_id: str
+    epoch: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class TrialPruned:
+    """Stopped at a rung."""
+
+    at_seconds: float
+    trial_id: str
+    record: TrialRecord
+
+
+@dataclass(frozen=True)
+class TrialRejected:
+    """Over a limit before training; `record.error` says which."""
+
+    at_seconds: float
+    trial_id: str
+    record: TrialRecord
+
+
+@dataclass(frozen=True)
+class TrialFinished:
+    """Trained and scored on its artifact."""
+
+    at_seconds: float
+    trial_id: str
+    record: TrialRecord
+
+
+@dataclass(frozen=True)
+class TrialFailed:
+    """Exception, NaN or timeout; `record.error` has the traceback."""
+
+    at_seconds: float
+    trial_id: str
+    record: TrialRecord
+
+
+@dataclass(frozen=True)
+class WorkerLost:
+    """A worker process died; its trial, if it had one, goes to another."""
+
+    at_seconds: float
+    trial_id: str | None
+    exit_code: int
+
+
+Event = (
+    SearchStarted | TrialStarted | TrialEpoch | TrialPruned | TrialRejected | TrialFinished | TrialFailed | WorkerLost
+)
+Progress = Callable[[Event], None]
+"""Called in the driver's thread; what it raises ends the search."""

@@ -1,0 +1,78 @@
+"""A task as KerasTuner's `HyperModel`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import keras_tuner
+
+from evertune.errors import TaskError
+from evertune.task import Splits, Task
+from tune.strategy import Strategy, choose_strategy, compile_model
+
+_DRY_ROWS = 32
+
+
+class TaskHyperModel(keras_tuner.HyperModel):
+    """Architecture from the task, training strategy from `tune.strategy`: one build asks for every hyperparameter.
+
+    So batch size and augmentation are known before the first trial, which in KerasTuner appear in the first `fit`.
+
+    Args:
+        task: Builds the model.
+        splits: Sizes decide where schedules end.
+        max_epochs: Likewise.
+    """
+
+    def __init__(self, task: Task, splits: Splits, max_epochs: int) -> None:
+        super().__init__(name=task.name)
+        self.task = task
+        self._splits = splits
+        self._max_epochs = max_epochs
+
+    def build(self, hp: Any) -> Any:
+        """A compiled model that fits the task.
+
+        Raises:
+            TaskError: It does not.
+        """
+        return self.build_with_strategy(hp)[0]
+
+    def build_with_strategy(self, hp: Any) -> tuple[Any, Strategy]:
+        """The compiled model, and how to train it."""
+        model = self.task.build(hp)
+        check_model(model, self.task)
+        strategy = choose_strategy(hp, self.task)
+        steps = -(-len(self._splits.train) // strategy.batch_size) * self._max_epochs
+        compile_model(hp, model, steps=steps)
+        return model, strategy
+
+    def dry_run(self, hp: Any) -> None:
+        """Calls the task's own `fit` with a few rows, so that what it asks `hp` for is known, too."""
+        fit = getattr(self.task, "fit", None)
+        if fit is not None:
+            model, _ = self.build_with_strategy(hp)
+            few = slice(0, _DRY_ROWS)
+            fit(hp, model, self._splits.train.take(few), self._splits.validation.take(few), 1, [])
+
+
+def check_model(model: Any, task: Task) -> None:
+    """Refuses what `task.build` returned where it cannot answer the task.
+
+    Raises:
+        TaskError: Not a Keras model, or its output is not one probability a class.
+    """
+    where = f"{type(task).__name__}.build"
+    if not isinstance(model, keras.Model):
+        raise TaskError(
+            f"{where} returned a {type(model).__name__}", fix="Return a keras.Model.", type=str(type(model))
+        )
+    shape = getattr(model, "output_shape", None)  # a subclassed model that was never called has none
+    classes = len(task.labels)
+    if shape is not None and shape != (None, classes):
+        raise TaskError(
+            f"{where} returned a model with output {shape}, but the task has {classes} classes",
+            fix=f"End the model with Dense({classes}, activation='softmax').",
+            shape=str(shape),
+        )

@@ -1,0 +1,71 @@
+"""The search's memory: one append-only file of JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from evertune.errors import SearchError
+from evertune.files import sync_folder
+
+
+class Journal:
+    """Appends are on disk when `append` returns; a line torn by a kill is dropped when the file is opened again.
+
+    One process writes a journal. Nothing in it is ever rewritten.
+
+    Args:
+        path: Created where missing, with its folder.
+
+    Raises:
+        SearchError: A line that is not the last is not JSON: the file was damaged by something else than a kill.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.entries, valid_bytes = _read(path)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+        os.ftruncate(self._file, valid_bytes)
+        os.lseek(self._file, 0, os.SEEK_END)
+        sync_folder(path.parent)
+
+    def append(self, event: str, **content: Any) -> None:
+        """Writes one entry, `{"event": event, **content}`, and waits for the disk.
+
+        Raises:
+            ValueError: The content holds NaN or infinity, for which JSON has no word.
+        """
+        entry = {"event": event, **content}
+        line = json.dumps(entry, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        view = memoryview(line)
+        while view:
+            view = view[os.write(self._file, view) :]
+        os.fsync(self._file)
+        self.entries.append(json.loads(line))
+
+    def close(self) -> None:
+        """Releases the file."""
+        os.close(self._file)
+
+
+def _read(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """All whole entries, and the bytes they take."""
+    entries: list[dict[str, Any]] = []
+    if not path.exists():
+        return entries, 0
+    content = path.read_bytes()
+    valid_bytes = content.rfind(b"\n") + 1  # a torn last line has no end
+    for number, line in enumerate(content[:valid_bytes].splitlines(), 1):
+        try:
+            entries.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise SearchError(
+                f"line {number} of {path} is not JSON: {error}",
+                fix="Restore the file from a backup, or delete the study's folder and search again.",
+                file=str(path),
+                line=number,
+            ) from error
+    return entries, valid_bytes

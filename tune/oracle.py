@@ -1,0 +1,365 @@
+"""KerasTuner's `Oracle` with Optuna's samplers inside, rungs for pruning, and a journal for memory."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+from keras_tuner.engine import hyperparameters as hp_types
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from tune.journal import Journal
+from tune.memory import SamplerMemory
+from tune.pareto import non_dominated
+from tune.record import TrialRecord
+from tune.rungs import Rungs
+from tune.space import active
+
+RUNG_METRIC = "val_accuracy"
+_STATUS = {
+    "completed": TrialStatus.COMPLETED,
+    "pruned": TrialStatus.STOPPED,
+    "rejected": TrialStatus.INVALID,
+    "failed": TrialStatus.FAILED,
+}
+_SAMPLER_TRIES = 5  # before drawing at random, where the sampler repeats itself
+_RANDOM_TRIES = 50  # before a space counts as exhausted
+_MOST_LOSSES = 3  # of a trial whose worker dies each time: then the trial is what kills it
+_REJECTED_FACTOR = 2  # rejected trials cost little and do not count, up to so many times `max_trials`
+
+
+class StudyOracle(keras_tuner.Oracle):
+    """Asks Optuna for hyperparameters, prunes at rungs, remembers in an append-only journal.
+
+    It can stand behind any `keras_tuner.Tuner`. It is safe to call from several threads: one lock, released whatever
+    happens. The journal is the only state on disk; what the sampler knows is rebuilt from it.
+
+    Args:
+        objective: As KerasTuner's. Of a list, the first ranks trials (`get_best_trials`); they are never added up, and
+            `get_pareto_trials` returns the trials that no other beats in all of them.
+        max_trials: Trials that are not rejected, at most.
+        hyperparameters: Known before the first trial, or None.
+        seed: Zero is a seed like any other.
+        rungs: When to stop a trial that reports `val_accuracy` with `update_trial`; None never does.
+        enqueue: Values to try first, in this order; what the space does not hold falls back to defaults.
+        enqueue_defaults: Try the defaults after `enqueue`.
+        journal: None opens `journal.jsonl` in the tuner's project folder.
+        **kwargs: Of `keras_tuner.Oracle`: `allow_new_entries`, `tune_new_entries`.
+    """
+
+    def __init__(
+        self,
+        objective: Any = None,
+        max_trials: int = 20,
+        hyperparameters: Any = None,
+        *,
+        seed: int = 0,
+        rungs: Rungs | None = None,
+        enqueue: Sequence[Mapping[str, Any]] = (),
+        enqueue_defaults: bool = True,
+        journal: Journal | None = None,
+        **kwargs: Any,
+    ) -> None:
+        listed = (
+            list(objective)
+            if isinstance(objective, list | tuple)
+            else [objective or keras_tuner.Objective("accuracy", "max")]
+        )
+        super().__init__(listed[0], max_trials, hyperparameters, **kwargs)
+        self.objectives = [self.objective, *(keras_tuner.Oracle(each).objective for each in listed[1:])]
+        self.seed = self._seed_state = seed  # the base class takes 0 for "none given"
+        self.records: dict[str, TrialRecord] = {}
+        self._lock = threading.RLock()
+        self._rungs = rungs
+        self._enqueue: list[tuple[str, Mapping[str, Any]]] = [("warm start", values) for values in enqueue]
+        self._enqueue += [("default", {})] if enqueue_defaults else []
+        self._journal = journal
+        self._replayed = False
+        self._origins: dict[str, str] = {}
+        self._losses: dict[str, int] = {}
+        self._waiting: list[str] = []  # started, but their worker or driver is gone
+        self._memory: SamplerMemory | None = None
+
+    # --- KerasTuner's face ---------------------------------------------------------------------------------------
+
+    def create_trial(self, tuner_id: str) -> Trial:
+        """The next trial for a tuner; status STOPPED when there is none.
+
+        Trials that lost their worker come first, under their old id and with their old values.
+        """
+        with self._lock:
+            self.reload()
+            if tuner_id in self.ongoing_trials:
+                return self.ongoing_trials[tuner_id]
+            if self._waiting:
+                trial = self.trials[self._waiting.pop(0)]
+            else:
+                trial = self._start()
+            if trial.status == TrialStatus.RUNNING:
+                self.ongoing_trials[tuner_id] = trial
+            return trial
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Values for a new trial: the enqueued first, then the sampler's; never the same values twice."""
+        memory = self._sampler()
+        while self._enqueue:
+            origin, wanted = self._enqueue.pop(0)
+            values = memory.ask_fixed(trial_id, self.hyperparameters.space, wanted)
+            if not self._duplicate(values):
+                return self._populated(trial_id, values, origin)
+            memory.forget(trial_id)
+        for attempt in range(_SAMPLER_TRIES + _RANDOM_TRIES):
+            values = memory.ask(trial_id, self.hyperparameters.space, uniform=attempt >= _SAMPLER_TRIES)
+            if not self._duplicate(values):
+                return self._populated(trial_id, values, "sampler")
+            memory.forget(trial_id)
+        return {"status": TrialStatus.STOPPED, "values": None}
+
+    def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
+        """Takes a rung metric (`val_accuracy` at epoch `step`), or the final metrics with the objective in them.
+
+        Returns:
+            The trial; its status is STOPPED where it should not go on.
+
+        Raises:
+            ValueError: Neither is in `metrics`.
+        """
+        with self._lock:
+            trial = self.trials[trial_id]
+            if any(each.name in metrics for each in self.objectives):
+                self._check_objective_found(metrics)
+                self._set_metrics(trial, metrics, step)
+            elif RUNG_METRIC in metrics:
+                self._report(trial, step, float(metrics[RUNG_METRIC]))
+            else:
+                self._check_objective_found(metrics)
+            return trial
+
+    def end_trial(self, trial: Trial, record: TrialRecord | None = None) -> None:
+        """Writes the outcome down, then lets the sampler learn from it. A second call for a trial does nothing.
+
+        Args:
+            trial: Status COMPLETED, STOPPED (pruned), INVALID (rejected, if a record says so) or FAILED.
+            record: The whole outcome; None derives it from the trial.
+        """
+        with self._lock:
+            self._let_go(trial.trial_id)
+            if trial.trial_id in self.records:
+                return
+            known = self.trials[trial.trial_id]
+            if trial is not known:
+                known.hyperparameters, known.status, known.message = trial.hyperparameters, trial.status, trial.message
+            self.update_space(known.hyperparameters)
+            record = self._checked(record or self._derive(known))
+            self._write("ended", record=record.to_json())
+            self._conclude(record)
+
+    def lose_trial(self, trial_id: str) -> TrialRecord | None:
+        """The worker of a trial died: the trial waits for another, or fails where that happens again and again.
+
+        Returns:
+            The record of the failed trial, or None.
+        """
+        with self._lock:
+            self._let_go(trial_id)
+            self._write("lost", trial_id=trial_id)
+            self._losses[trial_id] = self._losses.get(trial_id, 0) + 1
+            if self._losses[trial_id] < _MOST_LOSSES:
+                self._waiting.append(trial_id)
+                return None
+            message = f"the worker process died {_MOST_LOSSES} times while it ran this trial (out of memory?)"
+            record = self._record(trial_id, "failed", error=message)
+            self.end_trial(self.trials[trial_id], record)
+            return record
+
+    def attempts(self, trial_id: str) -> int:
+        """How many times a trial was handed to a worker, this time included."""
+        return self._losses.get(trial_id, 0) + 1
+
+    def origin(self, trial_id: str) -> str:
+        """Where the values of a trial come from: "warm start", "default" or "sampler"."""
+        return self._origins[trial_id]
+
+    def update_space(self, hyperparameters: Any) -> None:
+        """Adds hyperparameters that were not known, and journals them."""
+        with self._lock:
+            self.reload()
+            known = len(self.hyperparameters.space)
+            super().update_space(hyperparameters)
+            if len(self.hyperparameters.space) > known:
+                added = self.hyperparameters.get_config()["space"][known:]
+                self._write("space", hyperparameters=added)
+
+    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
+        """Completed trials only, the best first: never one that failed, was pruned or rejected."""
+        completed = [trial for trial in self.trials.values() if trial.status == TrialStatus.COMPLETED]
+        completed.sort(key=lambda trial: trial.score, reverse=self.objective.direction == "max")
+        return completed[:num_trials]
+
+    def get_pareto_trials(self) -> list[Trial]:
+        """Completed trials that no other beats in all objectives."""
+        completed = self.get_best_trials(len(self.trials))
+        costs = [[self._signed(each, trial) for each in self.objectives] for trial in completed]
+        return [completed[index] for index in non_dominated(costs)]
+
+    def remaining_trials(self) -> int:
+        """How many trials may still start."""
+        rejected = sum(record.state == "rejected" for record in self.records.values())
+        free = min(rejected, _REJECTED_FACTOR * self.max_trials)
+        return int(max(0, self.max_trials - (len(self.trials) - free)))
+
+    def save(self) -> None:
+        """Nothing to do: every entry of the journal was on disk when it was made."""
+
+    def reload(self) -> None:
+        """Replays the journal, once."""
+        with self._lock:
+            if self._replayed:
+                return
+            if self._journal is None:
+                self._journal = Journal(Path(self._project_dir) / "journal.jsonl")
+            self._replayed = True
+            for entry in list(self._journal.entries):
+                self._replay(entry)
+            self._waiting = [trial_id for trial_id in self.trials if trial_id not in self.records]
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _start(self) -> Trial:
+        trial_id = str(len(self.trials))
+        if self.remaining_trials() == 0:
+            return Trial(self.hyperparameters.copy(), trial_id, TrialStatus.STOPPED)
+        answer = self.populate_space(trial_id)
+        if answer["status"] != TrialStatus.RUNNING:
+            return Trial(self.hyperparameters.copy(), trial_id, answer["status"])
+        self._write("started", trial_id=trial_id, hyperparameters=answer["values"], origin=self._origins[trial_id])
+        return self._remember(trial_id, answer["values"])
+
+    def _populated(self, trial_id: str, values: Mapping[str, Any], origin: str) -> dict[str, Any]:
+        self._origins[trial_id] = origin
+        return {"status": TrialStatus.RUNNING, "values": dict(values)}
+
+    def _remember(self, trial_id: str, values: Mapping[str, Any]) -> Trial:
+        hyperparameters = self.hyperparameters.copy()
+        hyperparameters.values = dict(values)
+        trial = self.trials[trial_id] = Trial(hyperparameters, trial_id, TrialStatus.RUNNING)
+        self.start_order.append(trial_id)
+        self._tried_so_far.add(self._compute_values_hash(dict(values)))
+        return trial
+
+    def _report(self, trial: Trial, epoch: int, metric: float) -> None:
+        self._write("epoch", trial_id=trial.trial_id, epoch=epoch, metric=metric if math.isfinite(metric) else None)
+        self._rung(trial, epoch, metric)
+
+    def _rung(self, trial: Trial, epoch: int, metric: float) -> None:
+        self._set_metric(trial, RUNG_METRIC, metric, epoch, direction="max")
+        warm = self._origins.get(trial.trial_id) == "warm start"  # its weights may be trained: no race for others
+        if self._rungs is None or warm or self._rungs.go_on(trial.trial_id, epoch=epoch, metric=metric):
+            return
+        trial.status = TrialStatus.STOPPED
+
+    def _set_metrics(self, trial: Trial, metrics: Mapping[str, float], step: int) -> None:
+        directions = {each.name: each.direction for each in self.objectives}
+        for name, value in metrics.items():
+            self._set_metric(trial, name, float(value), step, direction=directions.get(name, "min"))
+
+    def _set_metric(self, trial: Trial, name: str, value: float, step: int, *, direction: str) -> None:
+        if not trial.metrics.exists(name):
+            trial.metrics.register(name, direction=direction)
+        trial.metrics.update(name, value, step=step)
+
+    def _derive(self, trial: Trial) -> TrialRecord:
+        if trial.status == TrialStatus.STOPPED:
+            return self._record(trial.trial_id, "pruned")
+        if trial.status != TrialStatus.COMPLETED:
+            return self._record(trial.trial_id, "failed", error=trial.message)
+        metrics = {name: value for name in trial.metrics.metrics if (value := _value(trial, name)) is not None}
+        return self._record(trial.trial_id, "completed", score=metrics.get(self.objective.name), metrics=metrics)
+
+    def _record(self, trial_id: str, state: Any, **content: Any) -> TrialRecord:
+        trial = self.trials[trial_id]
+        rung, epochs = _last(trial, RUNG_METRIC)
+        values = active(trial.hyperparameters.space, trial.hyperparameters.values)
+        return TrialRecord(
+            trial_id, values, state, origin=self._origins[trial_id], rung_metric=rung, epochs=epochs, **content
+        )
+
+    def _checked(self, record: TrialRecord) -> TrialRecord:
+        """A score that is not a number is a failure, whatever the trial says of itself."""
+        if record.state != "completed":
+            return record
+        values = [record.score, *(record.metrics.get(each.name) for each in self.objectives[1:])]
+        if all(value is not None and math.isfinite(value) for value in values):
+            return record
+        return self._record(record.trial_id, "failed", error=f"the objective is not a finite number: {values}")
+
+    def _conclude(self, record: TrialRecord) -> None:
+        trial = self.trials[record.trial_id]
+        self.records[record.trial_id] = record
+        self.end_order.append(record.trial_id)
+        trial.status, trial.message = _STATUS[record.state], record.error
+        objectives = None
+        if record.state == "completed":
+            trial.score, trial.best_step = record.score, record.epochs
+            self._set_metrics(trial, {self.objective.name: record.score, **record.metrics}, record.epochs)
+            objectives = [_value(trial, each.name) for each in self.objectives]
+        self._tried_so_far.add(self._compute_values_hash(dict(record.hyperparameters)))
+        self._sampler().tell(record.trial_id, record, objectives)
+
+    def _let_go(self, trial_id: str) -> None:
+        holders = [tuner_id for tuner_id, trial in self.ongoing_trials.items() if trial.trial_id == trial_id]
+        for tuner_id in holders:
+            del self.ongoing_trials[tuner_id]
+
+    def _sampler(self) -> SamplerMemory:
+        if self._memory is None:
+            self._memory = SamplerMemory(
+                directions=["maximize" if each.direction == "max" else "minimize" for each in self.objectives],
+                max_trials=self.max_trials,
+                seed=self.seed + len(self.trials),  # a resumed search goes on otherwise than it began
+            )
+        return self._memory
+
+    def _signed(self, objective: Any, trial: Trial) -> float:
+        value = _value(trial, objective.name)
+        assert value is not None  # a completed trial has all objectives: `_checked`
+        return -value if objective.direction == "max" else value
+
+    def _write(self, event: str, **content: Any) -> None:
+        self.reload()
+        assert self._journal is not None  # opened by `reload`
+        self._journal.append(event, **content)
+
+    def _replay(self, entry: Mapping[str, Any]) -> None:
+        match entry["event"]:
+            case "space":
+                self.hyperparameters.merge([hp_types.deserialize(each) for each in entry["hyperparameters"]], False)
+            case "started":
+                trial_id, values = entry["trial_id"], entry["hyperparameters"]
+                self._origins[trial_id] = entry["origin"]
+                self._enqueue = self._enqueue[1:] if entry["origin"] != "sampler" else self._enqueue
+                self._sampler().ask_fixed(trial_id, self.hyperparameters.space, values)
+                self._remember(trial_id, values)
+            case "epoch" if entry["metric"] is not None:
+                self._rung(self.trials[entry["trial_id"]], entry["epoch"], entry["metric"])
+            case "lost":
+                self._losses[entry["trial_id"]] = self._losses.get(entry["trial_id"], 0) + 1
+            case "ended":
+                self._conclude(TrialRecord.from_json(entry["record"]))
+
+
+def _value(trial: Trial, name: str) -> float | None:
+    if not trial.metrics.exists(name):
+        return None
+    return float(trial.metrics.get_last_value(name))
+
+
+def _last(trial: Trial, name: str) -> tuple[float | None, int]:
+    if not trial.metrics.exists(name):
+        return None, 0
+    last = trial.metrics.get_history(name)[-1]
+    return float(last.value[-1]), int(last.step)

@@ -1,0 +1,224 @@
+"""The search, from a task's reference to a study."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from evertune.checks import check_splits
+from evertune.clock import Clock, system_clock
+from evertune.errors import EvertuneError, SearchError
+from evertune.loading import explain_in_task, load_task, source_digest
+from evertune.settings import ExportSettings, LimitSettings, TuneSettings
+from evertune.task import LabelledWindow, Splits, Task
+from tune.dataset import write_splits
+from tune.events import Progress, SearchStarted
+from tune.journal import Journal
+from tune.plan import Plan
+from tune.pool import WorkerPool
+from tune.rungs import Rungs
+from tune.study import JOURNAL, Study, load_study, no_winner, ranked
+from tune.warm_start import WarmStart
+
+
+def search(
+    task_reference: str,
+    *,
+    project_root: Path,
+    window: LabelledWindow,
+    folder: Path,
+    settings: TuneSettings,
+    limits: LimitSettings,
+    export: ExportSettings,
+    warm_start: WarmStart | None = None,
+    progress: Progress | None = None,
+    clock: Clock = system_clock,
+) -> Study:
+    """Searches architecture, hyperparameters and strategy, or goes on with a search that was interrupted.
+
+    It may be killed at any moment, and so may its workers: called again with the same arguments it goes on within an
+    epoch, and no trial is lost or run twice. A search that has ended goes on when `max_trials` was raised.
+
+    Args:
+        task_reference: "file.py:Class", a `Task` or a `keras_tuner.HyperModel`.
+        project_root: That file is relative to it.
+        window: Labelled live rows; empty for a first search.
+        folder: Of the study; one search at a time may use it.
+        settings: Trials, epochs, workers, seed, backend, timeout.
+        limits: Models over them are not trained.
+        export: How trials are scored.
+        warm_start: What is tried first.
+        progress: Told what happens, in this thread.
+        clock: Of events.
+
+    Raises:
+        TaskError: The task file does not import, or builds no model.
+        DataError: The task's data cannot be learned from.
+        SearchError: The folder holds, or is in use by, another search; workers do not start; no trial completed.
+    """
+    _fix_backend(settings.backend)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        task = load_task(task_reference, project_root)
+        splits = _data(task, window, project_root, task_reference)
+        plan = Plan(
+            reference=task_reference,
+            root=project_root.resolve(),
+            folder=folder.resolve(),
+            max_epochs=settings.max_epochs,
+            seed=settings.seed,
+            backend=settings.backend,
+            limits=limits,
+            export=export,
+            warm_weights=None if warm_start is None or warm_start.weights is None else warm_start.weights.resolve(),
+        )
+        journal = _open_journal(plan, _fingerprint(plan, splits, task))
+        try:
+            _run(journal, plan, task, splits, settings, warm_start or WarmStart(), progress, clock)
+        finally:
+            journal.close()
+        study = load_study(folder)
+    if not ranked(study.trials):
+        raise no_winner(study.trials)
+    return study
+
+
+def _run(
+    journal: Journal,
+    plan: Plan,
+    task: Task,
+    splits: Splits,
+    settings: TuneSettings,
+    warm_start: WarmStart,
+    progress: Progress | None,
+    clock: Clock,
+) -> None:
+    ended = sum(entry["event"] == "ended" for entry in journal.entries)
+    if _is_finished(journal, settings.max_trials):
+        return
+    workers = max(1, min(settings.workers, settings.max_trials - ended))
+    if progress is not None:
+        progress(SearchStarted(clock(), settings.max_trials, settings.max_epochs, workers, ended))
+    pool = WorkerPool(plan, workers)
+    try:
+        pool.start()  # they import their framework while this process does the same
+        from tune.oracle import StudyOracle
+        from tune.tuner import StudyTuner
+
+        oracle = StudyOracle(
+            max_trials=settings.max_trials,
+            seed=settings.seed,
+            rungs=Rungs(settings.max_epochs),
+            enqueue=warm_start.hyperparameters,
+            journal=journal,
+        )
+        with _blame(plan):
+            tuner = StudyTuner(
+                oracle,
+                task,
+                splits,
+                plan,
+                trial_timeout_seconds=settings.trial_timeout_seconds,
+                progress=progress,
+                clock=clock,
+            )
+        tuner.search(pool)
+        journal.append("finished", max_trials=settings.max_trials)
+    finally:
+        pool.close()
+
+
+def _is_finished(journal: Journal, max_trials: int) -> bool:
+    return any(entry["event"] == "finished" and entry["max_trials"] >= max_trials for entry in journal.entries)
+
+
+def _fix_backend(backend: str) -> None:
+    """Keras reads the variable once, when it is imported; one backend a process."""
+    if "keras" in sys.modules:
+        loaded = sys.modules["keras"].config.backend()
+        if loaded != backend:
+            raise SearchError(
+                f"Keras already runs on {loaded!r} in this process, the search wants {backend!r}",
+                fix=f"Set KERAS_BACKEND={backend} before Keras is imported.",
+            )
+    os.environ["KERAS_BACKEND"] = backend
+
+
+def _data(task: Task, window: LabelledWindow, root: Path, reference: str) -> Splits:
+    try:
+        splits = task.data(window)
+    except EvertuneError:
+        raise
+    except Exception as error:
+        raise explain_in_task(error, _file(root, reference), "Task.data failed") from error
+    check_splits(task, splits)
+    return splits
+
+
+@contextmanager
+def _blame(plan: Plan) -> Iterator[None]:
+    """What the task's `build` raises while the search space is explored."""
+    try:
+        yield
+    except EvertuneError:
+        raise
+    except Exception as error:
+        raise explain_in_task(error, _file(plan.root, plan.reference), "the model cannot be built") from error
+
+
+def _file(root: Path, reference: str) -> Path:
+    return (root / reference.rpartition(":")[0]).resolve()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """The kernel lets go of the lock when this process ends, however it ends."""
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SearchError(
+                f"another search runs in {folder}", fix="Wait for it, or choose another folder.", folder=str(folder)
+            ) from error
+        yield
+
+
+def _fingerprint(plan: Plan, splits: Splits, task: Task) -> dict[str, Any]:
+    """What must not change between the parts of one search."""
+    return {
+        "task": task.name,
+        "reference": plan.reference.rpartition(":")[2],
+        "source_sha256": source_digest(plan.reference, plan.root),
+        "data_sha256": write_splits(splits, plan.data),
+        "max_epochs": plan.max_epochs,
+        "seed": plan.seed,
+        "backend": plan.backend,
+        "limits": plan.limits.model_dump(),
+        "export": plan.export.model_dump(),
+    }
+
+
+def _open_journal(plan: Plan, fingerprint: Mapping[str, Any]) -> Journal:
+    journal = Journal(plan.folder / JOURNAL)
+    header = next((entry for entry in journal.entries if entry["event"] == "study"), None)
+    if header is None:
+        journal.append("study", format_version=1, plan=plan.to_json(), fingerprint=fingerprint)
+        return journal
+    differences = [
+        f"{name} was {header['fingerprint'].get(name)!r} and is {value!r}"
+        for name, value in fingerprint.items()
+        if header["fingerprint"].get(name) != value
+    ]
+    if differences:
+        journal.close()
+        raise SearchError(
+            f"{plan.folder} holds another search: {'; '.join(differences)}",
+            fix="Choose another folder, or delete this one.",
+            folder=str(plan.folder),
+        )
+    return journal

@@ -1,0 +1,96 @@
+"""From a study to a sealed bundle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evertune.bundle import Bundle, BundleStore
+from evertune.errors import ExportError
+from evertune.files import write_atomic
+from evertune.loading import load_task, source_digest
+from evertune.settings import Project
+from tune.dataset import open_splits
+from tune.record import TrialRecord
+from tune.study import Study, no_winner, ranked
+
+HYPERPARAMETERS = "hyperparameters.json"
+WEIGHTS = "weights.npz"
+
+
+def ship(
+    study: Study, project: Project, *, lineage: Mapping[str, Any] | None = None, store: BundleStore | None = None
+) -> Bundle:
+    """Exports the best trial once more, alone and with full measurement, and seals it.
+
+    Beside the bundle's content lie weights and hyperparameters, with which a re-tune starts. Where the full measurement
+    turns the best trial away (over the latency limit, say), the next best is tried.
+
+    Args:
+        study: Of `search` or `load_study`.
+        project: Its bundle store is used, unless `store` is given.
+        lineage: Added to the attestation's lineage.
+        store: Another store.
+
+    Raises:
+        SearchError: No trial completed.
+        ExportError: None of the kept trials can ship; the first reason.
+    """
+    from tune.search import _fix_backend
+
+    _fix_backend(study.plan.backend)
+    candidates = [record for record in ranked(study.trials) if _weights(study, record).exists()]
+    if not candidates:
+        raise no_winner(study.trials)
+    target = store or BundleStore(project.bundle_url)
+    first: ExportError | None = None
+    for record in candidates:
+        try:
+            return _ship(study, record, target, lineage or {})
+        except ExportError as error:
+            first = first or error
+    assert first is not None  # there was a candidate
+    raise first
+
+
+def _ship(study: Study, record: TrialRecord, store: BundleStore, lineage: Mapping[str, Any]) -> Bundle:
+    from export import export_model, seal
+    from tune.hypermodel import TaskHyperModel
+    from tune.winner import load_winner
+
+    plan = study.plan
+    task, splits = load_task(plan.reference, plan.root), open_splits(plan.data)
+    hypermodel = TaskHyperModel(task, splits, plan.max_epochs)
+    model = load_winner(hypermodel, record.hyperparameters, plan, record.trial_id)
+    result = export_model(model, task, splits, settings=plan.export, limits=plan.limits, seed=plan.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        training = Path(folder)
+        shutil.copyfile(_weights(study, record), training / WEIGHTS)
+        write_atomic(training / HYPERPARAMETERS, json.dumps(dict(record.hyperparameters), sort_keys=True).encode())
+        return seal(
+            result,
+            task,
+            splits,
+            store,
+            lineage={**_lineage(study, record), **lineage},
+            training=training,
+            seed=plan.seed,
+        )
+
+
+def _weights(study: Study, record: TrialRecord) -> Path:
+    return study.plan.trial_folder(record.trial_id) / WEIGHTS
+
+
+def _lineage(study: Study, record: TrialRecord) -> dict[str, Any]:
+    return {
+        "study": study.folder.name,
+        "trial": {**record.to_json(), "candidates": []},  # the attestation has the full export's own
+        "trials": len(study.trials),
+        "search": dict(study.fingerprint),
+        "source_sha256": source_digest(study.plan.reference, study.plan.root),
+    }

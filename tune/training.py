@@ -1,0 +1,148 @@
+"""Trains one model epoch by epoch and asks after each whether to go on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evertune.rows import Rows
+from evertune.task import Splits
+from evertune.tensors import Array, Tensors
+from tune.augment import augment
+from tune.strategy import Strategy
+from tune.weights import assign, load_arrays, save_arrays, values_of
+
+_PREDICT_ROWS = 256
+
+Report = Callable[[int, float], bool]
+"""Given epochs trained and validation accuracy; returns whether to go on."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a training ended. The model holds the weights of its best epoch.
+
+    Attributes:
+        epochs: Trained in all.
+        accuracy: Of the best epoch, on validation rows.
+        stopped: A report was answered with "stop".
+    """
+
+    epochs: int
+    accuracy: float
+    stopped: bool
+
+
+def train(
+    model: Any, strategy: Strategy, splits: Splits, *, epochs: int, seed: int, report: Report, checkpoint: Path
+) -> Trained:
+    """Trains a compiled model, from its checkpoint where there is one.
+
+    Order and augmentation of an epoch depend on seed and epoch alone, so a training that was killed goes on as it
+    would have: at most one epoch is done twice.
+
+    Args:
+        model: Compiled Keras model.
+        strategy: Batch size and augmentation.
+        splits: Train and validation are used.
+        epochs: At most.
+        seed: Of the trial.
+        report: Called after each epoch.
+        checkpoint: File for the state after each epoch.
+
+    Raises:
+        FloatingPointError: The loss is not a finite number any more.
+    """
+    state = _State(model, checkpoint)
+    done = state.restore()
+    go_on = report(done, state.accuracies[-1]) if done else True  # the answer may have been lost with the process
+    while go_on and done < epochs:
+        _epoch(model, strategy, splits.train, epoch=done, seed=seed)
+        done += 1
+        accuracy = validation_accuracy(model, splits.validation)
+        state.keep(accuracy)
+        go_on = report(done, accuracy)
+    assign(model.weights, state.best)
+    return Trained(done, max(state.accuracies), stopped=not go_on and done < epochs)
+
+
+def validation_accuracy(model: Any, rows: Rows) -> float:
+    """Weighted share of rows whose most probable class is their label, computed by the training framework."""
+    probabilities = model.predict(model_inputs(rows.inputs), batch_size=_PREDICT_ROWS, verbose=0)
+    if not np.isfinite(probabilities).all():
+        raise FloatingPointError("the model's probabilities are not finite numbers")
+    return float(np.average(probabilities.argmax(axis=1) == rows.labels, weights=rows.weights))
+
+
+def model_inputs(inputs: Tensors) -> Any:
+    """What Keras is called with: the array itself where there is one input, else arrays by name."""
+    return next(iter(inputs.values())) if len(inputs) == 1 else inputs
+
+
+def sample_weights(rows: Rows) -> Array | None:
+    """Weights of mean one; None where all are equal, which saves a multiplication a step."""
+    return None if np.ptp(rows.weights) == 0 else rows.weights / rows.weights.mean()
+
+
+def _epoch(model: Any, strategy: Strategy, rows: Rows, *, epoch: int, seed: int) -> None:
+    random = np.random.default_rng((seed, epoch))
+    order = random.permutation(len(rows))
+    inputs = {name: value[order] for name, value in rows.inputs.items()}
+    if strategy.augmentation != "none":
+        inputs = {name: augment(value, strategy.augmentation, random) for name, value in inputs.items()}
+    weights = sample_weights(rows)
+    history = model.fit(
+        model_inputs(inputs),
+        rows.labels[order],
+        sample_weight=None if weights is None else weights[order],
+        batch_size=strategy.batch_size,
+        initial_epoch=epoch,
+        epochs=epoch + 1,
+        shuffle=False,  # done: the same at every start
+        verbose=0,
+    )
+    loss = history.history["loss"][-1]
+    if not math.isfinite(loss):
+        raise FloatingPointError(f"the training loss became {loss} in epoch {epoch + 1}")
+
+
+class _State:
+    """What must survive a kill: variables of model and optimizer, accuracies, and the best epoch's weights."""
+
+    def __init__(self, model: Any, path: Path) -> None:
+        self._model = model
+        self._path = path
+        self.accuracies: list[float] = []
+        self.best: list[Array] = []
+
+    def restore(self) -> int:
+        """Loads the checkpoint; returns the epochs done."""
+        if not self._path.exists():
+            return 0
+        saved = load_arrays(self._path)
+        self._model.optimizer.build(self._model.trainable_variables)
+        fits = assign(self._model.variables, saved["model"]) and assign(
+            self._model.optimizer.variables, saved["optimizer"]
+        )
+        if not fits:
+            return 0  # the task was edited in between
+        self.accuracies, self.best = saved["accuracies"][0].tolist(), saved["best"]
+        return len(self.accuracies)
+
+    def keep(self, accuracy: float) -> None:
+        """Notes an epoch and writes the checkpoint."""
+        if not self.accuracies or accuracy > max(self.accuracies):
+            self.best = values_of(self._model.weights)
+        self.accuracies.append(accuracy)
+        save_arrays(
+            self._path,
+            model=values_of(self._model.variables),
+            optimizer=values_of(self._model.optimizer.variables),
+            accuracies=[np.array(self.accuracies)],
+            best=self.best,
+        )
