@@ -16,6 +16,7 @@ from retune.challenger import Challenger, Order
 
 RESULT, ERROR, LOG = "challenger.json", "error.json", "build.log"
 _COMMAND = (sys.executable, "-m", "retune.child")
+_ROOT = Path(__file__).resolve().parents[1]
 _POLL_SECONDS = 0.2
 _LOG_TAIL_LINES = 15
 
@@ -46,7 +47,9 @@ def build_in_child(order: Order, check: Callable[[], None], *, command: Sequence
         return found
     (order.folder / ERROR).unlink(missing_ok=True)
     with (order.folder / LOG).open("ab") as log:
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
+        child = subprocess.Popen(
+            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         _hand_over(child, order)
         status = _await(child, check)
@@ -68,6 +71,7 @@ def _hand_over(child: subprocess.Popen[bytes], order: Order) -> None:
         "settings": project.settings.model_dump(mode="json"),
         "job_id": order.job_id,
         "folder": str(order.folder),
+        "working_folder": str(Path.cwd()),
     }
     with contextlib.suppress(BrokenPipeError):  # it died at once; its status tells
         child.stdin.write(json.dumps(words).encode() + b"\n")

@@ -27,7 +27,7 @@ _WITH_GRANDCHILD = """
 import json, subprocess, sys, time
 from retune.lifeline import die_with
 order = json.loads(sys.stdin.buffer.readline())
-die_with(sys.stdin.buffer)
+die_with(0)
 worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
 open(order["folder"] + "/grandchild", "w").write(str(worker.pid) + "\\n")
 time.sleep(3600)

@@ -1,0 +1,97 @@
+"""Building a challenger: a brief search that begins where the champion stands."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from evertune.bundle import Bundle, BundleStore
+from evertune.ledger import Ledger, RetuneJob
+from evertune.settings import Project, TuneSettings
+from evertune.task import LabelledWindow
+from retune.challenger import Challenger, Order
+from retune.window import load_window
+from tune import Event, WarmStart, load_study, search, ship
+from tune.study import JOURNAL
+
+_FORMER_TRIALS = 2  # of the champion's own study: what came next there may be what the changed world wants
+_log = logging.getLogger("evertune.retune")
+
+
+def make_challenger(order: Order) -> Challenger:
+    """Searches and seals; killed and called again, it goes on with the study in the order's folder.
+
+    Raises:
+        EvertuneError: The rows, the task or the search is at fault; the message says what to do.
+    """
+    project, store = order.project, BundleStore(order.project.bundle_url)
+    job, window = _order_of(order)
+    champion = store.get(job.detail["champion_digest"])
+    study = search(
+        project.settings.project.task,
+        project_root=project.root,
+        window=window,
+        folder=order.folder,
+        settings=_settings(project, job),
+        limits=project.settings.limits,
+        export=project.settings.export,
+        warm_start=warm_start(champion, project),
+        progress=_tell,
+    )
+    lineage = {"retune_job": job.id, "champion_digest": champion.digest, "window_rows": len(window)}
+    bundle = ship(study, project, lineage=lineage, store=store)
+    return Challenger(bundle.digest, _chosen(bundle), len(study.trials))
+
+
+def warm_start(champion: Bundle, project: Project) -> WarmStart:
+    """The champion's hyperparameters and weights, then the next best of the study that it came from."""
+    folder = champion.training_path
+    weights = None if folder is None else folder / "weights.npz"
+    values = (*_incumbent(champion), *_former(champion, project))
+    return WarmStart(values, weights if values and weights is not None and weights.exists() else None)
+
+
+def _order_of(order: Order) -> tuple[RetuneJob, LabelledWindow]:
+    with Ledger.open(order.project.ledger_url) as ledger:
+        job = ledger.jobs.get(order.job_id)
+        return job, load_window(ledger, job.model, job.id, order.folder)
+
+
+def _settings(project: Project, job: RetuneJob) -> TuneSettings:
+    """As for a first search, but brief; each job draws other trials than the one before."""
+    brief = {
+        "max_trials": project.settings.retune.max_trials,
+        "max_epochs": project.settings.retune.max_epochs,
+        "seed": project.settings.tune.seed + job.id,
+    }
+    return project.settings.tune.model_copy(update=brief)
+
+
+def _incumbent(champion: Bundle) -> Iterator[Mapping[str, Any]]:
+    folder = champion.training_path
+    if folder is not None and (folder / "hyperparameters.json").exists():
+        yield json.loads((folder / "hyperparameters.json").read_bytes())
+
+
+def _former(champion: Bundle, project: Project) -> Iterator[Mapping[str, Any]]:
+    """Where that study is still on this machine."""
+    lineage = (champion.attestation() or {}).get("lineage", {})
+    name = lineage.get("study")
+    if not isinstance(name, str) or not (project.studies / name / JOURNAL).is_file():
+        return
+    used = lineage.get("trial", {}).get("trial_id")
+    others = [record for record in load_study(project.studies / name).pareto if record.trial_id != used]
+    for record in others[:_FORMER_TRIALS]:
+        yield record.hyperparameters
+
+
+def _chosen(bundle: Bundle) -> dict[str, Any]:
+    lineage: dict[str, Any] = (bundle.attestation() or {}).get("lineage", {})
+    trial: dict[str, Any] = lineage.get("trial", {})
+    return {key: value for key, value in trial.items() if key != "candidates"}
+
+
+def _tell(event: Event) -> None:
+    _log.info("%s", event)
