@@ -32,6 +32,25 @@ def new_request_id(now_seconds: float | None = None) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+def new_request_ids(count: int, now_seconds: float) -> list[str]:
+    """Many ids of one moment, for a fraction of the price of as many calls of `new_request_id`.
+
+    Example:
+        >>> [parse_row_id(f"{value}:0")[1] for value in new_request_ids(2, 1.5)]
+        [0, 0]
+    """
+    milliseconds = f"{int(now_seconds * 1000):012x}"
+    head = f"{milliseconds[:8]}-{milliseconds[8:]}-7"  # version 7
+    digits = os.urandom(10 * count).hex()
+    return [
+        f"{head}{digits[at : at + 3]}-{_VARIANT[digits[at + 3]]}{digits[at + 4 : at + 7]}-{digits[at + 7 : at + 19]}"
+        for at in range(0, 20 * count, 20)
+    ]
+
+
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}  # of RFC 9562: bits 10
+
+
 def row_id(request_id: str, row: int) -> str:
     """The id under which a label for one row of a request arrives."""
     return f"{request_id}:{row}"

@@ -17,6 +17,7 @@ import numpy as np
 from evertune.errors import OverloadedError, TooLargeError
 from evertune.tensors import Tensors
 from serve.errors import ClientGoneError
+from serve.reply import Reply
 from serve.ticket import Outcome, Ticket
 
 _WATCH_AFTER_SECONDS = 0.05  # a queue shorter than that empties before a client that hung up costs anything
@@ -47,8 +48,8 @@ class Batcher:
         self._busy = False  # running, or a dispatch is scheduled
         self.queued_rows = 0
 
-    async def submit(self, ticket: Ticket) -> Outcome:
-        """Queues a ticket and waits for its outcome.
+    async def submit(self, ticket: Ticket) -> Reply:
+        """Queues a ticket and waits for its answer.
 
         Raises:
             TooLargeError: The request alone has more rows than the queue may hold.
@@ -110,8 +111,9 @@ class Batcher:
         except Exception as error:  # whatever it was, the clients must hear of it
             self._fail(batch, error, computed=done.exception() is None)
         else:
-            for ticket, outcome in zip(batch, outcomes, strict=True):
-                _resolve(ticket, outcome)
+            replies = [_encode(ticket, outcome) for ticket, outcome in zip(batch, outcomes, strict=True)]
+            for ticket, reply in zip(batch, replies, strict=True):
+                _resolve(ticket, reply)
         self._watch_those_who_wait()
         if self._queue:
             asyncio.get_running_loop().call_soon(self._dispatch)
@@ -131,7 +133,7 @@ class Batcher:
             except Exception as own:
                 self._fail([ticket], own, computed=True)
             else:
-                _resolve(ticket, outcome)
+                _resolve(ticket, _encode(ticket, outcome))
 
     def _watch_those_who_wait(self) -> None:
         oldest = time.monotonic() - _WATCH_AFTER_SECONDS
@@ -142,13 +144,22 @@ class Batcher:
                 ticket.watcher = asyncio.get_running_loop().create_task(_watch(ticket))
 
 
-def _resolve(ticket: Ticket, outcome: Outcome | Exception) -> None:
+def _encode(ticket: Ticket, outcome: Outcome | Exception) -> Reply | Exception:
+    if isinstance(outcome, Exception):
+        return outcome
+    try:
+        return ticket.encode(outcome)
+    except Exception as error:  # of one request; the others of its batch have nothing to do with it
+        return error
+
+
+def _resolve(ticket: Ticket, reply: Reply | Exception) -> None:
     if ticket.future.done():  # cancelled, or the client hung up
         return
-    if isinstance(outcome, Exception):
-        ticket.future.set_exception(outcome)
+    if isinstance(reply, Exception):
+        ticket.future.set_exception(reply)
     else:
-        ticket.future.set_result(outcome)
+        ticket.future.set_result(reply)
 
 
 async def _watch(ticket: Ticket) -> None:

@@ -23,7 +23,8 @@ async def read_body(receive: Receive, limit_bytes: int) -> bytes:
     """
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body") and len(message["body"]) <= limit_bytes:
-        return bytes(message["body"])  # nearly every request is one message
+        body: bytes = message["body"]
+        return body  # nearly every request is one message
     chunks: list[bytes] = []
     size_bytes = 0
     while True:

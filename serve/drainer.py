@@ -18,7 +18,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,7 +75,7 @@ class Drainer:
         else:
             kept = self._root / f"damaged-{path.parent.name}-{path.name}"
             path.rename(kept)
-            _log.error("spool file is damaged, what could be read was saved, the file is kept as %s: %s", kept, contents)
+            _log.error("%s: what could be read is saved, the file is kept as %s", contents.damage, kept)
         return new
 
 
@@ -121,8 +121,7 @@ def serve_parent(drainer: Drainer, stream: int, interval_seconds: float) -> None
     _try(drainer.drain_orphans)  # the worker's own spool among them: its lock went with it
 
 
-def _try(step: object) -> None:
-    assert callable(step)
+def _try(step: Callable[[], int]) -> None:
     try:
         step()
     except Exception as error:  # the ledger may be away; the spool waits

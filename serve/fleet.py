@@ -15,7 +15,7 @@ from serve.live import Live
 _log = logging.getLogger("evertune.serve")
 _RETRY_SECONDS = (1.0, 5.0, 15.0, 60.0)  # a damaged bundle stays damaged, a store that was away comes back
 
-HOW_TO_GET_A_CHAMPION = "Run `evertune tune`, or `evertune promote MODEL DIGEST` for a bundle that is exported already."
+HOW_TO_GET_A_CHAMPION = "Run `evertune tune`, then `evertune export --promote`."
 
 
 class Champions(Protocol):

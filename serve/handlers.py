@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from evertune.errors import NotReadyError
-from serve import friendly, openapi, protocol
+from evertune.keys import Role
+from serve import friendly, openapi
 from serve.asgi import Receive, Scope
 from serve.body import parse_object, read_body
 from serve.fleet import HOW_TO_GET_A_CHAMPION
+from serve.infer_response import metadata
 from serve.label_desk import read_labels
 from serve.metrics import CONTENT_TYPE
 from serve.reply import Reply
@@ -31,9 +34,9 @@ class Handlers:
         """`POST /v2/models/{name}/infer`."""
         key_id, document = await self._document(scope, receive, "predict")
         live = self._worker.fleet.get(model)
-        request = protocol.read_request(document, live.signature)
-        outcome = await live.predict(request.inputs, request.rows, key_id=key_id, receive=receive)
-        return protocol.write_response(live, request, outcome)
+        request = live.reader.read(document)
+        encode = partial(live.writer.write, request)
+        return await live.predict(request.inputs, request.rows, key_id=key_id, receive=receive, encode=encode)
 
     async def predict(self, scope: Scope, receive: Receive) -> Reply:
         """`POST /predict`."""
@@ -42,7 +45,8 @@ class Handlers:
         live = fleet.get(str(document["model"])) if "model" in document else fleet.only()
         inputs = friendly.read_inputs(document, live.signature)
         rows = len(next(iter(inputs.values())))
-        return friendly.write_response(live, await live.predict(inputs, rows, key_id=key_id, receive=receive))
+        encode = partial(friendly.write_response, live)
+        return await live.predict(inputs, rows, key_id=key_id, receive=receive, encode=encode)
 
     async def labels(self, scope: Scope, receive: Receive) -> Reply:
         """`POST /labels`."""
@@ -77,7 +81,7 @@ class Handlers:
     async def model(self, _scope: Scope, _receive: Receive, model: str) -> Reply:
         """`GET /v2/models/{name}`."""
         live = self._worker.fleet.get(model)
-        return Reply.json(protocol.metadata(live) | self._state(model))
+        return Reply.json(metadata(live.bundle.manifest) | self._state(model))
 
     async def model_ready(self, _scope: Scope, _receive: Receive, model: str) -> Reply:
         """`GET /v2/models/{name}/ready`."""
@@ -96,7 +100,7 @@ class Handlers:
         """`GET /`, `/docs`."""
         return Reply(200, openapi.PAGE, _HTML)
 
-    async def _document(self, scope: Scope, receive: Receive, role: str) -> tuple[str, dict[str, Any]]:
+    async def _document(self, scope: Scope, receive: Receive, role: Role) -> tuple[str, dict[str, Any]]:
         key_id = self._worker.door.enter(scope, role)
         return key_id, parse_object(await read_body(receive, self._worker.settings.max_body_bytes))
 

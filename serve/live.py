@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from evertune.bundle import Bundle
 from evertune.tensors import Signature, Tensors
 from serve.asgi import Receive
 from serve.batcher import Batcher
+from serve.infer_request import RequestReader
+from serve.infer_response import ResponseWriter
+from serve.reply import Reply
 from serve.ticket import Outcome, Ticket
 
 
@@ -23,14 +27,18 @@ class Live:
     Attributes:
         bundle: What is served.
         batcher: Of this version alone.
+        reader: Of Open Inference Protocol requests.
+        writer: Of the responses.
     """
 
     bundle: Bundle
     batcher: Batcher
-    index_of: dict[str, int] = field(init=False)  # class name to class index
+    reader: RequestReader = field(init=False)
+    writer: ResponseWriter = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "index_of", {name: index for index, name in enumerate(self.labels)})
+        object.__setattr__(self, "reader", RequestReader(self.signature))
+        object.__setattr__(self, "writer", ResponseWriter(self.bundle.manifest))
 
     @property
     def model(self) -> str:
@@ -57,18 +65,21 @@ class Live:
         """Inputs and outputs."""
         return self.bundle.manifest.signature
 
-    async def predict(self, inputs: Tensors, rows: int, *, key_id: str, receive: Receive) -> Outcome:
+    async def predict(
+        self, inputs: Tensors, rows: int, *, key_id: str, receive: Receive, encode: Callable[[Outcome], Reply]
+    ) -> Reply:
         """Answers one checked request.
 
         Args:
-            inputs: Have passed `signature.check_inputs`, which gave `rows`.
+            inputs: Have passed the signature's check.
             rows: Their number.
             key_id: Of the caller.
             receive: Of the request, to notice that the client hangs up.
+            encode: Makes the answer from what the model said.
 
         Raises:
             OverloadedError: Queue or spool is full.
             ModelError: The model failed on these inputs.
         """
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        return await self.batcher.submit(Ticket(inputs, rows, key_id, time.monotonic(), future, receive))
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        return await self.batcher.submit(Ticket(inputs, rows, key_id, time.monotonic(), encode, future, receive))

@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from evertune.tensors import TensorSpec
+from serve.datatypes import DATATYPES
 from serve.live import Live
-from serve.protocol import datatype
 
 try:
     VERSION = version("evertune")
@@ -115,7 +115,7 @@ def _infer(specs: tuple[TensorSpec, ...], model: str) -> dict[str, Any]:
         {
             "name": spec.name,
             "shape": [1, *(size or 1 for size in spec.shape)],
-            "datatype": datatype(spec.dtype),
+            "datatype": DATATYPES[spec.dtype],
             "data": _flat(_example_value(spec)),
         }
         for spec in specs

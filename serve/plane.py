@@ -34,14 +34,12 @@ class DataPlane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry point."""
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "lifespan":
+        if scope["type"] == "lifespan":
             await self._inner(scope, receive, self._around(send))
-        else:
+            return
+        if scope["type"] != "http":
             await self._inner(scope, receive, send)
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+            return
         assert self._worker is not None, "the lifespan comes before the first request"
         assert self._router is not None
         started = time.monotonic()

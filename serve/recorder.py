@@ -9,7 +9,7 @@ import numpy as np
 
 from evertune.bundle import Bundle
 from evertune.clock import Clock
-from evertune.ids import new_request_id
+from evertune.ids import new_request_ids
 from evertune.tensors import Array, Tensors
 from serve.errors import ModelError
 from serve.record import BatchRecord
@@ -56,7 +56,7 @@ class Recorder:
         if failed:
             return self._without(failed, batch, inputs, outputs)
         now, finished_at = self._clock(), time.monotonic()
-        request_ids = [new_request_id(now) for _ in batch]
+        request_ids = new_request_ids(len(batch), now)
         scores = outputs[self._score_name]
         confidence = self._bundle.calibration(scores.reshape(len(scores), -1).max(axis=1)).astype(np.float32)
         kept = [self._draw() < self._share_ratio for _ in batch]
@@ -113,10 +113,13 @@ def _split(
     batch: Sequence[Ticket], request_ids: list[str], outputs: Tensors, confidence: Array
 ) -> list[Outcome | Exception]:
     outcomes: list[Outcome | Exception] = []
+    (name, only), *others = outputs.items()
     start = 0
     for ticket, request_id in zip(batch, request_ids, strict=True):
         end = start + ticket.rows
-        own = {name: value[start:end] for name, value in outputs.items()}
+        own = {name: only[start:end]}
+        for other, value in others:
+            own[other] = value[start:end]
         outcomes.append(Outcome(request_id, own, confidence[start:end]))
         start = end
     return outcomes

@@ -12,8 +12,9 @@ from serve.handlers import Handlers
 from serve.reply import Reply
 
 Handler = Callable[[Scope, Receive], Awaitable[Reply]]
-ModelHandler = Callable[[Scope, Receive, str], Awaitable[Reply]]
+ModelHandler = Callable[..., Awaitable[Reply]]  # takes the model's name besides
 _MODELS = "/v2/models/"
+_RECENT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Router:
 
     def __init__(self, handlers: Handlers) -> None:
         self._exact = {path: Route(path, method, handler) for path, method, handler in _exact_routes(handlers)}
+        self._recent: dict[str, Route] = {}
         self._of_model: dict[str, tuple[str, ModelHandler]] = {
             "infer": ("POST", handlers.infer),
             "ready": ("GET", handlers.model_ready),
@@ -47,7 +49,7 @@ class Router:
             MethodError: The path is ours, the method is not.
             RouteError: The path is below `/v2/` and leads nowhere.
         """
-        route = self._exact.get(path) or self._model_route(path)
+        route = self._exact.get(path) or self._recent.get(path) or self._model_route(path)
         if route is None and (path.startswith("/v2/") or (len(path) > 1 and path.rstrip("/") in self._exact)):
             raise RouteError(f"no such path: {path[:200]}", fix="See /docs for all paths.")
         if route is not None and method != route.method and not (method == "HEAD" and route.method == "GET"):
@@ -61,17 +63,17 @@ class Router:
         if action.startswith("versions/"):
             raise RouteError(
                 "versions are not addressed one by one: the champion serves",
-                fix=f"Use {_MODELS}{model[:80]}/{action.split('/')[-1] if action.count('/') > 1 else ''}".rstrip("/") + ".",
+                fix=f"Leave 'versions/...' out: {_MODELS}{model[:80]}/infer.",
             )
         found = self._of_model.get(action)
         if found is None or not model:
             return None
         method, handler = found
-        return Route(f"{_MODELS}{{name}}/{action}".rstrip("/"), method, partial(_with_model, handler, model))
-
-
-async def _with_model(handler: ModelHandler, model: str, scope: Scope, receive: Receive) -> Reply:
-    return await handler(scope, receive, model)
+        if len(self._recent) >= _RECENT:  # names are the clients' choice
+            self._recent.clear()
+        route = Route(f"{_MODELS}{{name}}/{action}".rstrip("/"), method, partial(handler, model=model))
+        self._recent[path] = route
+        return route
 
 
 def _exact_routes(handlers: Handlers) -> list[tuple[str, str, Handler]]:

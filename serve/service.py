@@ -16,16 +16,16 @@ from typing import Any
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 os.environ.setdefault("OTEL_SDK_DISABLED", "true")
 
-import bentoml  # noqa: E402
-from bentoml._internal.configuration.containers import BentoMLContainer  # noqa: E402
-from bentoml._internal.context import server_context  # noqa: E402
-from bentoml._internal.utils.analytics.usage_stats import do_not_track  # noqa: E402
+import bentoml
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.context import server_context
+from bentoml._internal.utils.analytics.usage_stats import do_not_track
 
-from evertune.settings import load_project  # noqa: E402
-from serve.asgi import App  # noqa: E402
-from serve.plane import DataPlane  # noqa: E402
-from serve.shared_metrics import claim_folder, worker_metrics  # noqa: E402
-from serve.worker import Worker  # noqa: E402
+from evertune.settings import load_project
+from serve.asgi import App
+from serve.plane import DataPlane
+from serve.shared_metrics import claim_folder, worker_metrics
+from serve.worker import Worker
 
 do_not_track.cache_clear()  # BentoML's command line asked before this module could say so
 
@@ -37,7 +37,7 @@ if server_context.worker_index is None:  # the supervisor
     BentoMLContainer.prometheus_multiproc_dir.set(str(claim_folder(_project.state / "metrics")))
 
 
-class FrontedService(bentoml.Service[Any]):
+class FrontedService(bentoml.Service[Any]):  # type: ignore[misc]  # _bentoml_sdk ships no py.typed
     """A BentoML service with the data plane in front of its application."""
 
     def to_asgi(self, is_main: bool = True) -> App:

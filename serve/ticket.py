@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from evertune.tensors import Array, Tensors
 from serve.asgi import Receive
+from serve.reply import Reply
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # not frozen: that costs a microsecond a request
 class Outcome:
     """What the model said to one request.
 
@@ -33,7 +35,9 @@ class Ticket:
         rows: Their number.
         key_id: Of the API key; empty where none is needed.
         arrived_at: `time.monotonic()` seconds.
-        future: Gets the `Outcome` or the error.
+        encode: Makes the answer. All answers of a batch are made before the first is sent, and then leave in one go:
+            a client that gets them one by one, with pauses, is woken for each of them.
+        future: Gets the answer or the error.
         receive: ASGI receive of the request, to notice that a waiting client hung up; None: not watched.
         watcher: The task that does.
     """
@@ -42,6 +46,7 @@ class Ticket:
     rows: int
     key_id: str
     arrived_at: float
-    future: asyncio.Future[Outcome]
+    encode: Callable[[Outcome], Reply]
+    future: asyncio.Future[Reply]
     receive: Receive | None = None
     watcher: asyncio.Task[None] | None = None

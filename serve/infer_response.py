@@ -1,0 +1,72 @@
+"""Open Inference Protocol V2, JSON form: the response, and the model's metadata."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from evertune.bundle import Manifest
+from evertune.tensors import TensorSpec
+from serve.datatypes import DATATYPES
+from serve.infer_request import InferRequest
+from serve.reply import Reply
+from serve.ticket import Outcome
+
+
+class ResponseWriter:
+    """Writes answers of one bundle. All that is the same in each of them is written once, here.
+
+    Args:
+        manifest: Of the bundle.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        name, digest = orjson.dumps(manifest.model), manifest.digest.encode()
+        self._start = b'{"model_name":%b,"model_version":"%b","id":' % (name, digest[:12])
+        self._parameters = b',"parameters":{"digest":"%b","request_id":"' % digest
+        self._outputs = {
+            spec.name: b'{"name":%b,"datatype":"%b","shape":'
+            % (orjson.dumps(spec.name), DATATYPES[spec.dtype].encode())
+            for spec in manifest.signature.outputs
+        }
+
+    def write(self, request: InferRequest, outcome: Outcome) -> Reply:
+        """The answer, with our row ids among its parameters."""
+        own_id = outcome.request_id
+        ids = f'"{own_id}:0"' if request.rows == 1 else ",".join(f'"{own_id}:{row}"' for row in range(request.rows))
+        parts = [
+            self._start,
+            orjson.dumps(request.client_id or own_id),
+            self._parameters,
+            f'{own_id}","prediction_ids":[{ids}]}},"outputs":['.encode(),
+        ]
+        for index, name in enumerate(request.outputs or self._outputs):
+            value = outcome.outputs[name]
+            parts += (
+                b"," if index else b"",
+                self._outputs[name],
+                orjson.dumps(value.shape),
+                b',"data":',
+                orjson.dumps(value.ravel(), option=orjson.OPT_SERIALIZE_NUMPY),
+                b"}",
+            )
+        parts.append(b"]}")
+        return Reply(200, b"".join(parts))
+
+
+def metadata(manifest: Manifest) -> dict[str, Any]:
+    """The model's metadata response."""
+    return {
+        "name": manifest.model,
+        "versions": [manifest.digest[:12]],
+        "platform": "onnx_onnxruntime",
+        "inputs": [_tensor(spec) for spec in manifest.signature.inputs],
+        "outputs": [_tensor(spec) for spec in manifest.signature.outputs],
+        "parameters": {"digest": manifest.digest, "labels": manifest.labels, "recipe": manifest.recipe},
+    }
+
+
+def _tensor(spec: TensorSpec) -> dict[str, Any]:
+    shape = [-1, *(-1 if size is None else size for size in spec.shape)]
+    return {"name": spec.name, "datatype": DATATYPES[spec.dtype], "shape": shape}
