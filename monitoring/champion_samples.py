@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection, func, select
 
@@ -14,14 +14,18 @@ from monitoring.bundle_facts import Facts
 from monitoring.evidence import Evidence
 from monitoring.samples import Sample
 from monitoring.state import BundleState
-from monitoring.windows import window_sums
+from monitoring.windows import WindowSums
 
 # How labels are drawn is a property of the present, and asking the newest requests costs nothing.
 _NEWEST_REQUESTS = 200
 
 
 def champion_samples(
-    connection: Connection, champion: Deployment, record: DetectorRecord | None, facts: Facts, now: float
+    connection: Connection,
+    champion: Deployment,
+    record: DetectorRecord | None,
+    facts: Facts,
+    windows: Mapping[str, WindowSums],
 ) -> Iterator[Sample]:
     """All that is known about the champion of one model.
 
@@ -30,14 +34,14 @@ def champion_samples(
         champion: Its deployment.
         record: Its detector; None before the first evaluation.
         facts: Of its bundle.
-        now: Seconds since the epoch.
+        windows: Sums over the last hour, day and week.
     """
     bundle = {"model": champion.model, "version": champion.digest[:12]}
     random_labels, known = _label_selection(connection, champion.model)
     yield Sample("evertune_model_info", 1, {**bundle, "digest": champion.digest, "recipe": facts.recipe})
     yield Sample("evertune_model_promoted_timestamp_seconds", champion.decided_at, bundle)
     yield Sample("evertune_label_selection_known", known, {"model": champion.model})
-    for window, sums in window_sums(connection, champion.model, champion.digest, now).items():
+    for window, sums in windows.items():
         place = {**bundle, "window": window}
         yield Sample("evertune_predicted_rows", sums.predicted, place)
         yield Sample("evertune_labelled_rows", sums.labelled, place)

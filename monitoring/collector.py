@@ -1,4 +1,4 @@
-"""The ledger as Prometheus sees it: read anew at every scrape, nothing kept between two."""
+"""The ledger as Prometheus sees it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from monitoring.champion_samples import champion_samples
 from monitoring.label_samples import label_samples
 from monitoring.retune_samples import retune_samples
 from monitoring.samples import Sample, families
+from monitoring.windows import Windows
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Progress(Protocol):
 
 
 class LedgerCollector(Collector):
-    """Aggregates in SQL, over indexes: a scrape takes tens of milliseconds with 100,000 predictions in the windows.
+    """Aggregates in SQL, over indexes; what is older than an hour is kept for a minute, see `Windows`.
 
     For one process only: `prometheus_client`'s multiprocess mode has no collectors of one's own.
 
@@ -52,6 +53,7 @@ class LedgerCollector(Collector):
     def __init__(self, ledger: Ledger, store: BundleStore, progress: Progress, clock: Clock = system_clock) -> None:
         self._ledger = ledger
         self._facts = BundleFacts(store)
+        self._windows = Windows()
         self._progress = progress
         self._clock = clock
 
@@ -65,6 +67,18 @@ class LedgerCollector(Collector):
             _log.exception("the ledger does not answer")
             samples.append(Sample("evertune_monitor_ledger_up", 0))
         return families(samples)
+
+    def refresh(self) -> None:
+        """Does the slow part of the next scrapes; call it now and then from another thread.
+
+        Raises:
+            LedgerError: The ledger does not answer.
+        """
+        for model in self._ledger.registry.models():
+            champion = self._ledger.registry.champion(model)
+            with self._ledger.engine.connect() as connection:
+                if champion is not None:
+                    self._windows.refresh(connection, model, champion.digest, self._clock())
 
     def _progress_samples(self) -> Iterator[Sample]:
         yield Sample("evertune_monitor_errors_total", self._progress.errors)
@@ -87,4 +101,5 @@ class LedgerCollector(Collector):
             except BundleError:
                 _log.exception("no figures for the champion of %s", model)
                 return
-            yield from champion_samples(connection, champion, record, facts, self._clock())
+            sums = self._windows.sums(connection, model, champion.digest, self._clock())
+            yield from champion_samples(connection, champion, record, facts, sums)

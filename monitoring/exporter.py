@@ -9,6 +9,7 @@ from types import FrameType, TracebackType
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, start_http_server
+from sqlalchemy.exc import DBAPIError
 
 from evertune.bundle import BundleStore
 from evertune.clock import Clock, system_clock
@@ -42,7 +43,8 @@ class Exporter:
         self._settings = settings
         self._evaluator = Evaluator(ledger, store, settings, clock)
         self._registry = CollectorRegistry()
-        self._registry.register(LedgerCollector(ledger, store, self, clock))
+        self._collector = LedgerCollector(ledger, store, self, clock)
+        self._registry.register(self._collector)
         self._stopping = threading.Event()
         self._evaluating = threading.Thread(target=self._evaluate, name="evaluator")
         self._server: WSGIServer | None = None
@@ -72,6 +74,10 @@ class Exporter:
                 self._evaluator.step_model(model)
             except Exception as error:  # whatever it is: the exporter must live to tell
                 self._fail(model, error)
+        try:
+            self._collector.refresh()
+        except (LedgerError, DBAPIError) as error:
+            self._fail("the windows", error)
 
     def _fail(self, what: str, error: Exception) -> None:
         self.errors += 1

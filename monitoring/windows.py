@@ -1,16 +1,20 @@
-"""Sums over the last hour, day and week, in two passes over indexes of the ledger."""
+"""Sums over the last hour, day and week."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from evertune.ledger.schema import predictions, row_losses
 
-WINDOWS_SECONDS = {"1h": 3600.0, "1d": 86_400.0, "7d": 604_800.0}
+WINDOWS_SECONDS = {"1h": 3600.0, "1d": 86_400.0, "7d": 604_800.0}  # the shortest first
+_NEWEST = "1h"
+_REFRESH_SECONDS = 60.0  # a day or a week does not change more in a minute than its interval is wide
+_USELESS_SECONDS = 300.0  # so old only where nobody refreshes
 
 
 @dataclass(frozen=True)
@@ -40,38 +44,83 @@ class WindowSums:
         return WindowSums(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
 
-def window_sums(connection: Connection, model: str, digest: str, now: float) -> dict[str, WindowSums]:
-    """Sums of each of `WINDOWS_SECONDS`, by its name.
+class Windows:
+    """Window sums of champions. What is older than an hour is summed up once a minute and kept.
 
-    Each row is read once and counted in the shortest window that holds it; longer windows add up the shorter ones.
+    So a scrape reads the last hour alone, and a label for an older row shows up to a minute late. The exporter
+    refreshes in the background; where nobody does, the first scrape that finds the sums too old does it.
 
-    Args:
-        connection: Within one snapshot, so that no row is labelled before it is predicted.
-        model: Name.
-        digest: Of the bundle.
-        now: End of all windows, seconds since the epoch, exclusive.
+    Example:
+        `windows.sums(connection, "fashion", digest, now)["1d"].predicted`
     """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, _Kept] = {}
+
+    def refresh(self, connection: Connection, model: str, digest: str, now: float) -> None:
+        """Sums up what is older than an hour, unless that was done a minute ago or less; arguments as `sums`."""
+        if not self._is_fresh(model, digest, now, _REFRESH_SECONDS):
+            self._kept[model] = _keep(connection, model, digest, now)
+
+    def sums(self, connection: Connection, model: str, digest: str, now: float) -> dict[str, WindowSums]:
+        """Sums of each of `WINDOWS_SECONDS`, by its name.
+
+        Args:
+            connection: Within one snapshot, so that no row is labelled before it is predicted.
+            model: Name.
+            digest: Of its champion.
+            now: End of all windows, seconds since the epoch, exclusive.
+        """
+        if not self._is_fresh(model, digest, now, _USELESS_SECONDS):
+            self.refresh(connection, model, digest, now)
+        kept = self._kept[model]
+        since = now - WINDOWS_SECONDS[_NEWEST]
+        total = _between(connection, model, digest, since, now)
+        found = {_NEWEST: total}
+        total = total.plus(_between(connection, model, digest, kept.at - WINDOWS_SECONDS[_NEWEST], since))
+        for name, older in kept.older.items():
+            found[name] = total = total.plus(older)
+        return found
+
+    def _is_fresh(self, model: str, digest: str, now: float, seconds: float) -> bool:
+        kept = self._kept.get(model)
+        return kept is not None and kept.digest == digest and 0 <= now - kept.at < seconds
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Sums as of a time, over rows of each window that no shorter window holds."""
+
+    digest: str
+    at: float
+    older: dict[str, WindowSums]
+
+
+def _keep(connection: Connection, model: str, digest: str, now: float) -> _Kept:
+    edges = pairwise(WINDOWS_SECONDS.items())
+    return _Kept(
+        digest,
+        now,
+        {name: _between(connection, model, digest, now - long, now - short) for (_, short), (name, long) in edges},
+    )
+
+
+def _between(connection: Connection, model: str, digest: str, since: float, until: float) -> WindowSums:
     prediction, loss = predictions.c, row_losses.c
     surprise = (1 - loss.loss) - loss.confidence
     counts = (prediction.row_count, prediction.confidence_sum, prediction.confidence_variance_sum)
-    predicted = _by_age(connection, model, digest, now, predictions, [func.sum(column) for column in counts])
-    sums = [func.count(), func.sum(loss.loss), func.sum(surprise), func.sum(surprise * surprise)]
-    labelled = _by_age(connection, model, digest, now, row_losses, sums)
-    total, found = WindowSums(), {}
-    for name in WINDOWS_SECONDS:
-        total = total.plus(WindowSums(*predicted.get(name, (0, 0.0, 0.0)), *labelled.get(name, (0, 0.0, 0.0, 0.0))))
-        found[name] = total
-    return found
+    where = (model, digest, since, until)
+    predicted, confidence, variance = _sums(connection, predictions, where, counts)
+    labelled, *rest = _sums(connection, row_losses, where, (1, loss.loss, surprise, surprise * surprise))
+    return WindowSums(int(predicted), confidence, variance, int(labelled), *rest)
 
 
-def _by_age(
-    connection: Connection, model: str, digest: str, now: float, table: Any, sums: Sequence[ColumnElement[Any]]
-) -> dict[str, tuple[Any, ...]]:
-    at = table.c.predicted_at
-    ages = [(at >= now - seconds, name) for name, seconds in WINDOWS_SECONDS.items()]
-    age = case(*ages, else_="")
-    oldest = now - max(WINDOWS_SECONDS.values())
-    query: Select[Any] = (
-        select(age, *sums).where(table.c.model == model, table.c.digest == digest, at >= oldest, at < now).group_by(age)
+def _sums(
+    connection: Connection, table: Table, where: tuple[str, str, float, float], summed: Sequence[Any]
+) -> Sequence[float]:
+    model, digest, since, until = where
+    column = table.c
+    query = select(*(func.coalesce(func.sum(value), 0) for value in summed)).where(
+        column.model == model, column.digest == digest, column.predicted_at >= since, column.predicted_at < until
     )
-    return {row[0]: tuple(row[1:]) for row in connection.execute(query)}
+    return connection.execute(query).one()

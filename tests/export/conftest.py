@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -63,6 +64,7 @@ def trained_mlp(splits: Splits) -> Any:
     import keras
     import torch
 
+    random.seed(0)  # Keras draws the seeds of its initializers from here, and from nowhere else
     torch.manual_seed(0)
     inputs = keras.Input((28, 28), dtype="uint8", name="image")
     hidden = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
@@ -104,9 +106,9 @@ def linear() -> GraphMaker:
         name: str = "x",
         scale: float = 1.0,
     ) -> bytes:
-        random = np.random.default_rng(0)
-        weight = (scale * random.standard_normal((4, classes))).astype(np.float32)
-        bias = random.standard_normal(classes).astype(np.float32)
+        generator = np.random.default_rng(0)
+        weight = (scale * generator.standard_normal((4, classes))).astype(np.float32)
+        bias = generator.standard_normal(classes).astype(np.float32)
         last = helper.make_node(operator, ["z"], ["probabilities"]) if softmax else None
         nodes = [helper.make_node("Gemm", ["cast", "w", "b"], ["z" if last else "probabilities"])]
         nodes = [helper.make_node("Cast", [name], ["cast"], to=TensorProto.FLOAT), *nodes, *([last] if last else [])]

@@ -8,14 +8,14 @@ from sqlalchemy import event
 
 from evertune.statistics import finite_population
 from monitoring.accuracy import combined, figures, labelled
-from monitoring.windows import WINDOWS_SECONDS, WindowSums, window_sums
+from monitoring.windows import WINDOWS_SECONDS, Windows, WindowSums
 
 World = Any  # of conftest.py
 
 
 def sums(world: World, bundle: Any) -> dict[str, WindowSums]:
     with world.ledger.engine.connect() as connection:
-        return window_sums(connection, "fashion", bundle.digest, world.clock.now)
+        return Windows().sums(connection, "fashion", bundle.digest, world.clock.now)
 
 
 def test_each_window_sums_its_own_rows(world: World) -> None:
@@ -56,10 +56,45 @@ def test_predictions_are_summed_without_touching_the_wide_rows(world: World) -> 
             " ".join(str(step[3]) for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", parameters))
             for query, parameters in reads
         ]
-    assert len(plans) == 2
-    assert "COVERING INDEX ix_predictions_window (model=? AND predicted_at>? AND predicted_at<?)" in plans[0]
-    assert "INDEX ix_row_losses" in plans[1]
-    assert "SCAN" not in " ".join(plans)
+    assert len(plans) == 8
+    for of_predictions, of_losses in zip(plans[::2], plans[1::2], strict=True):
+        assert "COVERING INDEX ix_predictions_window (model=? AND predicted_at>? AND predicted_at<?)" in of_predictions
+        assert "INDEX ix_row_losses_digest (model=? AND digest=? AND predicted_at>? AND predicted_at<?)" in of_losses
+
+
+def test_rows_are_counted_once_while_older_sums_are_kept(world: World) -> None:
+    bundle, windows, start = world.bundle(), Windows(), world.clock.now
+    world.promote(bundle)
+    for second in range(0, 7200, 40):
+        world.clock.now = start + second
+        world.predict(bundle, 1)
+    for later in (0.0, 20.0, 59.0, 61.0, 119.0, 299.0, 1000.0):
+        now = world.clock.now = start + 7200 + later
+        with world.ledger.engine.connect() as connection:
+            windows.refresh(connection, "fashion", bundle.digest, now - now % 60)
+            found = windows.sums(connection, "fashion", bundle.digest, now)
+        assert found["1d"].predicted == found["7d"].predicted == 180
+        assert found["1h"].predicted == len([second for second in range(0, 7200, 40) if second >= 3600 + later])
+
+
+def test_a_label_for_an_old_row_shows_within_a_minute_and_a_new_champion_at_once(world: World) -> None:
+    bundle, other, windows = world.bundle(), world.bundle(temperature=2.0), Windows()
+    world.promote(bundle)
+    rows = world.predict(bundle, 10)
+    world.clock.now += 8000
+
+    def labelled_rows(digest: str) -> int:
+        with world.ledger.engine.connect() as connection:
+            windows.refresh(connection, "fashion", digest, world.clock.now)
+            return windows.sums(connection, "fashion", digest, world.clock.now)["1d"].labelled
+
+    assert labelled_rows(bundle.digest) == 0
+    world.label(rows, wrong=0.0)
+    world.evaluator().step()
+    world.clock.now += 61
+    assert labelled_rows(bundle.digest) == 10
+    assert labelled_rows(other.digest) == 0
+    assert labelled_rows(bundle.digest) == 10
 
 
 def test_a_labelled_window_speaks_about_its_own_rows() -> None:
