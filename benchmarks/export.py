@@ -12,7 +12,6 @@ from benchmarks._harness import Benchmark, Options, Outcome
 from benchmarks._harness import Target as Bound
 from evertune.losses import row_losses
 from evertune.rows import Rows
-from evertune.runtime import Session
 from evertune.settings import ExportSettings, LimitSettings
 from evertune.task import Splits, Task
 from evertune.tensors import TensorSpec
@@ -67,6 +66,7 @@ def run(options: Options) -> Outcome:
 
 def _confirmed(prefix: str, result: ExportResult, task: Task, splits: Splits) -> dict[str, float]:
     """The choice judged on rows and rounds it was not made with: else its targets are met by construction."""
+    from evertune.runtime import Session
     from export.measure import measure_latency
     from export.pipeline import outputs_of
 

@@ -119,6 +119,8 @@ class Keyring:
         self._refresh()
         if not presented:
             raise AuthError("the request has no API key", fix="Send the header 'Authorization: Bearer ek_...'.")
+        if presented[3:15] not in self._keys:
+            self._refresh(at_once=True)  # a key may be used in the second in which it was made
         key = self._keys.get(presented[3:15])
         matches = hmac.compare_digest(_hash(presented), key.sha256 if key else _NOBODY)
         if key is None or not matches or key.revoked_at is not None:

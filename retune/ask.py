@@ -28,7 +28,6 @@ def ask(
         without_drift: Asks even where the ledger holds no evidence of drift.
         fingerprint: The same for the same wish (a schedule's slot, say); None: a new wish.
         reason: In words, kept with the request.
-        reason: In words, kept with the request.
 
     Returns:
         The request, and whether it is new.

@@ -10,7 +10,7 @@ from evertune.errors import JobError
 from evertune.losses import row_losses
 from evertune.rows import Rows
 
-_BATCH_ROWS = 256  # bounds the memory of activations
+_BATCH_ROWS = 64  # as the server runs them at most by default: dynamic INT8 takes its scales from the batch
 
 
 def bundle_losses(bundle: Bundle, rows: Rows) -> npt.NDArray[np.float64]:

@@ -49,8 +49,8 @@ class Recovery:
         """(after - during) / (before - during); None where nothing was lost, or a figure is missing.
 
         Example:
-            >>> Recovery(Accuracy(90, 100), Accuracy(50, 100), Accuracy(86, 100)).ratio
-            0.9
+            >>> Recovery(Accuracy(96, 128), Accuracy(32, 128), Accuracy(80, 128)).ratio
+            0.75
         """
         if self.before is None or self.during is None:
             return None

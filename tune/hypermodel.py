@@ -14,7 +14,7 @@ from tune.strategy import Strategy, choose_strategy, compile_model
 _DRY_ROWS = 32
 
 
-class TaskHyperModel(keras_tuner.HyperModel):
+class TaskHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTuner has no types
     """Architecture from the task, training strategy from `tune.strategy`: one build asks for every hyperparameter.
 
     So batch size and augmentation are known before the first trial, which in KerasTuner appear in the first `fit`.

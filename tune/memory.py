@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -16,6 +16,8 @@ from tune.record import TrialRecord
 from tune.sampler import choose_sampler
 from tune.space import Parameter, is_conditional, walk
 
+Direction = Literal["maximize", "minimize"]
+
 _FAILURE_VIOLATION = 10.0  # a failed trial is worse than one over a limit: nothing was learned from it
 
 
@@ -23,12 +25,12 @@ class SamplerMemory:
     """An Optuna study behind two verbs: `ask` for values, `tell` what became of them.
 
     Args:
-        directions: "maximize" or "minimize" for each objective.
+        directions: For each objective.
         max_trials: Of the search; decides the sampler.
         seed: Of the sampler.
     """
 
-    def __init__(self, *, directions: Sequence[str], max_trials: int, seed: int) -> None:
+    def __init__(self, *, directions: Sequence[Direction], max_trials: int, seed: int) -> None:
         self._directions = list(directions)
         self._max_trials = max_trials
         self._seed = seed

@@ -32,7 +32,7 @@ _MOST_LOSSES = 3  # of a trial whose worker dies each time: then the trial is wh
 _REJECTED_FACTOR = 2  # rejected trials cost little and do not count, up to so many times `max_trials`
 
 
-class StudyOracle(keras_tuner.Oracle):
+class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has no types
     """Asks Optuna for hyperparameters, prunes at rungs, remembers in an append-only journal.
 
     It can stand behind any `keras_tuner.Tuner`. It is safe to call from several threads: one lock, released whatever
@@ -95,10 +95,7 @@ class StudyOracle(keras_tuner.Oracle):
             self.reload()
             if tuner_id in self.ongoing_trials:
                 return self.ongoing_trials[tuner_id]
-            if self._waiting:
-                trial = self.trials[self._waiting.pop(0)]
-            else:
-                trial = self._start()
+            trial = self.trials[self._waiting.pop(0)] if self._waiting else self._start()
             if trial.status == TrialStatus.RUNNING:
                 self.ongoing_trials[tuner_id] = trial
             return trial
@@ -303,10 +300,10 @@ class StudyOracle(keras_tuner.Oracle):
         self.end_order.append(record.trial_id)
         trial.status, trial.message = _STATUS[record.state], record.error
         objectives = None
-        if record.state == "completed":
+        if record.score is not None:  # completed: `_checked`
             trial.score, trial.best_step = record.score, record.epochs
             self._set_metrics(trial, {self.objective.name: record.score, **record.metrics}, record.epochs)
-            objectives = [_value(trial, each.name) for each in self.objectives]
+            objectives = [self._objective(each, trial) for each in self.objectives]
         self._tried_so_far.add(self._compute_values_hash(dict(record.hyperparameters)))
         self._sampler().tell(record.trial_id, record, objectives)
 
@@ -324,9 +321,13 @@ class StudyOracle(keras_tuner.Oracle):
             )
         return self._memory
 
-    def _signed(self, objective: Any, trial: Trial) -> float:
+    def _objective(self, objective: Any, trial: Trial) -> float:
         value = _value(trial, objective.name)
         assert value is not None  # a completed trial has all objectives: `_checked`
+        return value
+
+    def _signed(self, objective: Any, trial: Trial) -> float:
+        value = self._objective(objective, trial)
         return -value if objective.direction == "max" else value
 
     def _write(self, event: str, **content: Any) -> None:

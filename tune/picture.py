@@ -32,7 +32,7 @@ def pareto_picture(study: Study, path: Path) -> Path:
         on_front = record.trial_id in front
         axes.scatter(
             (record.latency_seconds or 0) * 1e6,
-            record.score,
+            record.score or 0.0,
             s=30 + 270 * (record.size_bytes or 0) / largest,
             color=_ACCENT if on_front else _PALE,
             alpha=0.8,
@@ -40,7 +40,7 @@ def pareto_picture(study: Study, path: Path) -> Path:
         )
         axes.annotate(
             f"{record.trial_id} {record.recipe}",
-            ((record.latency_seconds or 0) * 1e6, record.score),
+            ((record.latency_seconds or 0) * 1e6, record.score or 0.0),
             textcoords="offset points",
             xytext=(8, 4),
             fontsize=7,

@@ -12,7 +12,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from tune.channel import Channel, Message
 
 
-class RemoteOracle(keras_tuner.Oracle):
+class RemoteOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has no types
     """Sends epochs to the driver and waits for its word.
 
     Args:

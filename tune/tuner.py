@@ -44,7 +44,7 @@ _ENDED: dict[str, Callable[..., Event]] = {
 }
 
 
-class StudyTuner(keras_tuner.Tuner):
+class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no types
     """Runs the trials of a `StudyOracle`.
 
     In the driver, `search` hands trials to workers, one thread and one oracle deciding everything. In a worker the
@@ -86,7 +86,7 @@ class StudyTuner(keras_tuner.Tuner):
 
     # --- in the driver ----------------------------------------------------------------------------------------
 
-    def search(self, pool: WorkerPool) -> None:  # type: ignore[override]  # data lie in the plan, not in arguments
+    def search(self, pool: WorkerPool) -> None:
         """Runs trials until the oracle has no more.
 
         Args:
@@ -202,7 +202,7 @@ class StudyTuner(keras_tuner.Tuner):
 
     # --- in a worker --------------------------------------------------------------------------------------------
 
-    def run_trial(self, trial: Trial, *, warm: bool = False) -> TrialRecord:  # type: ignore[override]
+    def run_trial(self, trial: Trial, *, warm: bool = False) -> TrialRecord:
         """Executes a trial in this process, asking the oracle after every epoch.
 
         Raises:

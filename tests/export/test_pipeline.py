@@ -22,6 +22,7 @@ from evertune.task import Splits, Task
 from export import FP32, RECIPES, ExportResult, export_model, measure_untrained, seal
 from export.choose import SLOWER_RATIO
 from export.converters.keras_torch import KerasTorchConverter
+from export.pipeline import outputs_of
 
 LOOSE = LimitSettings(latency_seconds=10, size_bytes=100_000_000)
 
@@ -53,7 +54,7 @@ def test_int8_that_is_slower_here_is_not_chosen(result: ExportResult) -> None:
 
 def test_the_score_is_that_of_the_bytes_that_ship(result: ExportResult, task: Task, splits: Splits) -> None:
     for candidate in result.candidates:
-        outputs = Session(candidate.model_bytes, task.signature).run(splits.validation.inputs)
+        outputs = outputs_of(Session(candidate.model_bytes, task.signature), splits.validation.inputs)
         accuracy = 1 - row_losses(task.kind, outputs, splits.validation.labels).mean()
         if not math.isnan(candidate.accuracy):
             assert candidate.accuracy == pytest.approx(accuracy)
@@ -147,7 +148,7 @@ def test_a_sealed_bundle_holds_what_serving_and_monitoring_need(
     bundle = seal(result, task, splits, store, lineage={"study": "s1"}, training=training, seed=0)
     assert store.digests() == [bundle.digest]
     assert bundle.manifest.recipe == result.chosen.recipe
-    outputs = bundle.verified_session().run(splits.test.inputs)
+    outputs = outputs_of(bundle.verified_session(), splits.test.inputs)
     losses = row_losses(task.kind, outputs, splits.test.labels)
     assert bundle.reference.loss_mean == pytest.approx(losses.mean())
     assert bundle.reference.loss_upper_bound == pytest.approx(upper_bound(losses))

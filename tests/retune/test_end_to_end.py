@@ -73,6 +73,7 @@ class Small(Task):
 _CHAMPION = """
 import pathlib, sys
 from evertune.settings import load_project
+from evertune.task import LabelledWindow
 from tune import search, ship
 project = load_project(pathlib.Path(sys.argv[1]))
 settings = project.settings
@@ -181,7 +182,7 @@ def test_a_drift_is_answered_though_the_worker_is_killed(
         Evaluator(ledger, store, project.settings.monitor).step()
 
         first = start(project, family)
-        wait_for(lambda: '"event": "ended"' in journal(project) or '"event":"ended"' in journal(project))
+        wait_for(lambda: '"event":"ended"' in journal(project))
         family += psutil.Process(first.pid).children(recursive=True)
         assert len(family) >= 2
         os.kill(first.pid, signal.SIGKILL)

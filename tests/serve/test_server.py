@@ -7,7 +7,6 @@ import copy
 import http.client
 import json
 import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -208,7 +207,8 @@ def test_one_bad_request_does_not_fail_its_neighbours(server: Server) -> None:
     async def ask() -> list[int]:
         async with httpx.AsyncClient(base_url=server.url, headers=server.headers, timeout=30, verify=False) as client:
             documents = [changed(data=[1] * 15) if index % 5 == 0 else GOOD for index in range(60)]
-            return [response.status_code for response in await asyncio.gather(*(client.post(INFER, json=one) for one in documents))]
+            responses = await asyncio.gather(*(client.post(INFER, json=one) for one in documents))
+            return [response.status_code for response in responses]
 
     assert asyncio.run(ask()) == [400 if index % 5 == 0 else 200 for index in range(60)]
 
@@ -220,6 +220,8 @@ def test_a_thousand_random_urls_add_no_series(server: Server) -> None:
     server.get("/random")
     server.get("/v2/random")
     server.get("/v2/models/random")
+    routes = ("/metrics", "/v2/models/{name}", "other")
+    server.wait(lambda: all(f'route="{route}"' in str(series()) for route in routes))  # workers hand over in turns
     before = series()
     with httpx.Client(base_url=server.url, verify=False) as client:
         for index in range(1000):
@@ -377,11 +379,8 @@ def test_a_folder_without_settings_is_told_so(tmp_path: Any) -> None:
     import sys
 
     (tmp_path / "bentofile.yaml").write_text('service: "serve.service:Evertune"\n')
-    started = time.monotonic()
-    ended = subprocess.run(
-        [sys.executable, "-m", "bentoml", "serve"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert time.monotonic() - started < 60
+    command = [sys.executable, "-m", "bentoml", "serve"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode != 0
     assert "no evertune.toml" in ended.stdout + ended.stderr
     assert "evertune init" in ended.stdout + ended.stderr
