@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
+from cli.tables import plain_table
+
 _SCORES = ("precision", "recall", "f1")
 
 
@@ -17,35 +19,31 @@ def evaluation_table(evaluation: Mapping[str, Any]) -> Table:
         evaluation: As `evertune.evaluation.Evaluation.to_json` gives it.
     """
     title = f"accuracy {estimate(evaluation['accuracy'])} on {evaluation['rows']} rows that the search never saw"
-    table = Table(title=title, title_justify="left")
-    table.add_column("class")
-    for name in ("rows", *_SCORES):
-        table.add_column(name, justify="right")
+    table = plain_table(title, ("class",), ("rows", *_SCORES))
     for each in evaluation["classes"]:
-        table.add_row(each["label"], str(each["support"]), *(estimate(each[name]) for name in _SCORES))
+        table.add_row(each["label"], str(each["support"]), *(estimate(each[name], 2) for name in _SCORES))
     table.add_section()
     for name, average in evaluation["averages"].items():
-        table.add_row(f"{name} average", "", *(estimate(average[score]) for score in _SCORES))
+        table.add_row(f"{name} mean", "", *(estimate(average[score], 2) for score in _SCORES))
     return table
 
 
 def confusion_table(evaluation: Mapping[str, Any]) -> Table:
     """Truths in rows, predictions in columns; columns are numbered as the rows are."""
     labels = [each["label"] for each in evaluation["classes"]]
-    table = Table(title="confusion matrix: truth (rows) against prediction (columns)", title_justify="left")
-    table.add_column("truth")
-    for number in range(len(labels)):
-        table.add_column(str(number), justify="right")
+    title = "confusion matrix: truth (rows) against prediction (columns)"
+    table = plain_table(title, ("truth",), [str(number) for number in range(len(labels))])
     for number, (label, row) in enumerate(zip(labels, evaluation["confusion"], strict=True)):
         table.add_row(f"{number} {label}", *("" if count == 0 else str(count) for count in row))
     return table
 
 
-def estimate(value: Mapping[str, Any]) -> str:
+def estimate(value: Mapping[str, Any], digits: int = 3) -> str:
     """A figure with its interval.
 
     Example:
         >>> estimate({"value": 0.8, "interval": {"lower": 0.75, "upper": 0.842}})
         '0.800 [0.750, 0.842]'
     """
-    return f"{value['value']:.3f} [{value['interval']['lower']:.3f}, {value['interval']['upper']:.3f}]"
+    figures = (value["value"], value["interval"]["lower"], value["interval"]["upper"])
+    return "{} [{}, {}]".format(*(f"{figure:.{digits}f}" for figure in figures))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from evertune.settings import Project, TuneSettings
     from tune import Study as FinishedStudy
 
-_SHOWN = 10  # best trials
+_SHOWN, _EXPLAINED = 10, 3  # best trials
 
 
 def tune(
@@ -78,11 +78,12 @@ def _search(project: Project, study: str, settings: TuneSettings) -> FinishedStu
 def _print(found: FinishedStudy, study: str, picture: str) -> None:
     from rich.console import Console
 
-    from cli.tables import trials_table
+    from cli.tables import settings_of, trials_table
 
     console = Console()
     order = sorted(found.trials, key=lambda record: -1.0 if record.score is None else record.score, reverse=True)
     console.print(trials_table(order[:_SHOWN], title=f"{len(order)} trials, the best first"))
+    console.print(settings_of(order[:_EXPLAINED]))
     best = ", ".join(record.trial_id for record in found.pareto)
     console.print(
         f"None beats these in accuracy, latency and size at once: {best}. Picture: {picture}", highlight=False

@@ -22,10 +22,11 @@ from evertune.ledger import Ledger, RetuneJob
 from serve.command import bentoml_command
 
 _BEFORE_PER_SECOND = 160.0
-_DRIFTED_PER_SECOND = 40.0
+_DRIFTED_PER_SECOND = 80.0  # until the challenger's rows are fixed
+_SEARCHING_PER_SECOND = 20.0  # while it is searched on the same two cores; enough for the gate's rows
 _TRICKLE_PER_SECOND = 3.0  # when the stream runs short before the swap: traffic goes on, but rows are kept for after
 _AFTER_PER_SECOND = 120.0
-_RESERVE_ROWS = FEWEST_ROWS + 300
+_RESERVE_ROWS = FEWEST_ROWS + 150
 _START_SECONDS = 60.0
 _SWAP_SECONDS = 240.0
 _JOB_SECONDS = 60.0
@@ -103,6 +104,8 @@ def _await_swap(watch: Watch, rows: int) -> float | None:
     traffic.rate_per_second, traffic.stop_at = _DRIFTED_PER_SECOND, rows - FEWEST_ROWS - 50
 
     def swapped_or_over() -> bool:
+        if watch.job is not None and watch.job.phase not in ("", "train_rows"):
+            traffic.rate_per_second = _SEARCHING_PER_SECOND
         if traffic.tally.sent >= rows - _RESERVE_ROWS:
             traffic.rate_per_second = _TRICKLE_PER_SECOND
         over = watch.job is not None and watch.job.status in ("rejected", "insufficient", "failed")

@@ -13,12 +13,13 @@ from cli.demo.timeline import Timeline
 from cli.evaluation_table import confusion_table, evaluation_table
 from cli.promote_command import promote_bundle
 from cli.search_view import SearchView
-from cli.tables import candidates_table, trials_table
+from cli.tables import candidates_table, settings_of, trials_table
 from evertune.settings import Project
 from evertune.task import LabelledWindow
 from tune import Study, pareto_picture, search, ship
 
 _STUDY = "main"
+_EXPLAINED = 3  # of the best trials
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,17 @@ def _search(project: Project, console: Console) -> Study:
 def _show_trials(study: Study, console: Console) -> None:
     ranked = sorted(study.trials, key=lambda record: record.score or -1.0, reverse=True)
     console.print(trials_table(ranked, title=f"{len(ranked)} trials, the best first"))
+    console.print(settings_of(ranked[:_EXPLAINED]))
 
 
 def _show_export(attestation: dict[str, Any], console: Console) -> None:
-    parity = ", ".join(f"{name} {value}" for name, value in attestation["parity"].items())
-    console.print(f"Parity with the source model: {parity}", highlight=False)
+    parity = attestation["parity"]
+    console.print(
+        f"Parity with the source model on {parity['rows']} rows in batches of {parity['batch_sizes']}: largest "
+        f"difference {parity['absolute']:.1e}, relative {parity['relative']:.1e}, "
+        f"same decision in {parity['agreement_ratio']:.1%}",
+        highlight=False,
+        markup=False,
+    )
     console.print(candidates_table(attestation))
-    console.print(f"Chosen: {attestation['reason']}", highlight=False)
+    console.print(f"Chosen: {attestation['reason']}", highlight=False, markup=False)

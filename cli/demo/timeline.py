@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.table import Table
 
+from cli.tables import plain_table
 from evertune.clock import Clock
 
 
@@ -42,12 +42,12 @@ class Timeline:
         """Adds an event, now or at a time that a log knows better."""
         event = Event(self._clock() if at is None else at, what, detail)
         self.events.append(event)
-        self._console.print(f"[dim]{event.at - self._started_at:6.1f} s[/]  [bold]{what}[/]  {detail}", highlight=False)
+        line = f"[dim]{event.at - self._started_at:6.1f} s[/]  [bold]{what}[/]  {detail}"
+        self._console.print(line, highlight=False, soft_wrap=True)
 
     def print_table(self) -> None:
         """All events in the order of their times."""
-        table = Table(title="Timeline")
-        table.add_column("seconds", justify="right")
+        table = plain_table("Timeline", (), ("seconds",))
         table.add_column("event")
         table.add_column("detail", overflow="fold")
         for event in sorted(self.events, key=lambda each: each.at):
