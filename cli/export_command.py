@@ -58,7 +58,7 @@ def _print(bundle: Bundle, attestation: dict[str, Any], *, promoted: bool) -> No
 
     console = Console()
     console.print(candidates_table(attestation))
-    console.print(f"[bold]{bundle.manifest.recipe}[/] ships: {attestation['reason']}", highlight=False)
+    console.print(f"Ships {attestation['reason']}", highlight=False, markup=False)
     accuracy = attestation["evaluation"]["accuracy"]
     console.print(
         f"Accuracy {accuracy['value']:.4f} [{accuracy['interval']['lower']:.4f}, {accuracy['interval']['upper']:.4f}] "
