@@ -10,7 +10,7 @@ _INK, _PALE, _ACCENT = "#1f2933", "#9aa5b1", "#c2410c"
 
 
 def pareto_picture(study: Study, path: Path) -> Path:
-    """Draws completed trials, accuracy over latency, area by size, and the front.
+    """Draws completed trials, accuracy over latency, area by size, and the front; pruned ones as small crosses.
 
     Args:
         study: With at least one completed trial.
@@ -46,11 +46,23 @@ def pareto_picture(study: Study, path: Path) -> Path:
             fontsize=7,
             color=_INK,
         )
+    pruned = [each for each in study.trials if each.state == "pruned" and each.rung_metric is not None]
+    axes.scatter(
+        [(each.latency_seconds or 0.0) * 1e6 for each in pruned],
+        [each.rung_metric or 0.0 for each in pruned],
+        s=18,
+        marker="x",
+        color=_PALE,
+        label="stopped early: accuracy of the training framework then",
+    )
     line = sorted((each.latency_seconds or 0.0, each.score or 0.0) for each in study.pareto)
     axes.plot([latency * 1e6 for latency, _ in line], [score for _, score in line], color=_ACCENT, lw=1, zorder=1)
     axes.set_xlabel("latency of one row, microseconds (ONNX Runtime)")
     axes.set_ylabel("accuracy of the artifact on validation rows")
     axes.set_title(f"{len(completed)} scored trials of {len(study.trials)}; area: file size; red: no other beats it")
+    if pruned:
+        axes.legend(loc="lower right", fontsize=8, frameon=False)
+    axes.margins(x=0.15, y=0.1)  # room for what is written beside the last point
     axes.grid(color="#e4e7eb", lw=0.6)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png")

@@ -24,7 +24,7 @@ from evertune.tensors import Array
 from examples.fashion_mnist.data import stream_rows
 from examples.fashion_mnist.task import FashionMnist
 
-_TRIALS = 8
+_TRIALS = 16
 _EPOCHS = 4
 _LABEL_SHARE_RATIO = 0.6
 _LABEL_DELAY_SECONDS = (1.0, 4.0)
