@@ -13,7 +13,7 @@ from cli.demo.camera import swap_camera
 from cli.demo.live_stage import LiveResult, run_live, start_services
 from cli.demo.processes import Processes
 from cli.demo.project import DemoProject, create_demo_project
-from cli.demo.recovery import Recovery, split_recovery
+from cli.demo.recovery import describe, problems_of, split_recovery
 from cli.demo.report import write_report
 from cli.demo.search_stage import SearchResult, run_search
 from cli.demo.timeline import Timeline
@@ -23,6 +23,7 @@ from evertune.ledger import Ledger
 from evertune.tensors import Array
 from examples.fashion_mnist.data import stream_rows
 from examples.fashion_mnist.task import FashionMnist
+from retune.recovery import Recovery
 
 _TRIALS = 16
 _EPOCHS = 4
@@ -158,10 +159,10 @@ def _figures(ledger: Ledger, stream: Stream, found: SearchResult, live: LiveResu
     alarm_at = _alarm_at(ledger)
     to_swap = None if alarm_at is None or live.swapped_at is None else live.swapped_at - alarm_at
     figures = {
-        "accuracy before": str(recovery.before),
-        "accuracy during": str(recovery.during),
-        "accuracy after": str(recovery.after),
-        "recovered of what was lost": f"{recovery.ratio:.3f}",
+        "accuracy before": describe(recovery.before),
+        "accuracy during": describe(recovery.during),
+        "accuracy after": describe(recovery.after),
+        "recovered of what was lost": "none" if recovery.ratio is None else f"{recovery.ratio:.3f}",
         "labels from onset to alarm": str(_labels_to_alarm(ledger, stream, live, found.digest)),
         "seconds from alarm to swap": "no swap" if to_swap is None else f"{to_swap:.1f}",
         "requests sent": str(live.tally.sent),
@@ -198,7 +199,7 @@ def _describe_gate(detail: dict[str, object]) -> str:
 
 
 def _problems(recovery: Recovery, found: SearchResult, live: LiveResult, left_behind: list[str]) -> list[str]:
-    problems = recovery.problems()
+    problems = problems_of(recovery)
     if live.tally.failures:
         problems.append(f"{len(live.tally.failures)} requests failed, the first: {live.tally.failures[0]}")
     if not any(recipe.startswith("int8") for recipe in found.recipes_tried):
