@@ -5,7 +5,7 @@ VENV ?= .venv
 SEED ?= 0
 DEMO_OUTPUT ?= runs
 PYTEST_ARGS ?=
-BENCH ?=
+BENCH ?= $(basename $(notdir $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))))
 BENCH_ARGS ?= --quick
 
 # The first interpreter that runs, is new enough, and can make an environment (Debian splits ensurepip off).
@@ -46,7 +46,8 @@ demo: $(STAMP)  ## the whole loop on real data, under 5 minutes (SEED=0)
 	$(BIN)/evertune demo --seed $(SEED) --output $(DEMO_OUTPUT)
 
 bench: $(STAMP)  ## all benchmarks, or BENCH=name; BENCH_ARGS= for the full length
-	$(BIN)/python -m benchmarks $(BENCH) $(BENCH_ARGS)
+	@missed=0; for each in $(BENCH); do echo "== $$each"; \
+		$(BIN)/python -m benchmarks $$each $(BENCH_ARGS) || missed=1; done; exit $$missed
 
 constraints: $(STAMP)  ## pin what is installed now; run it when `make check test demo` has passed
 	$(BIN)/python -m pip freeze --exclude-editable | sed -E 's/\+[A-Za-z0-9.]+$$//' > constraints.txt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -48,6 +49,15 @@ def promote_bundle(project: Project, bundle: Bundle, reason: str) -> dict[str, A
     from evertune.ledger import Ledger
 
     bundle.verified_session()
+    model = bundle.manifest.model
     with Ledger.open(project.ledger_url) as ledger:
-        deployment = ledger.registry.promote(bundle.manifest.model, bundle.digest, reason=reason, actor=actor())
+        before = ledger.registry.champion(model)
+        evidence = {"tested_against_champion": False}
+        deployment = ledger.registry.promote(model, bundle.digest, reason=reason, actor=actor(), evidence=evidence)
+    if before is not None and before.digest != bundle.digest:
+        print(
+            f"note: {bundle.digest[:12]} replaces {before.digest[:12]} without a test of the two on the same rows; "
+            "`evertune rollback` takes it back.",
+            file=sys.stderr,
+        )
     return vars(deployment)

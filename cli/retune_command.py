@@ -27,8 +27,10 @@ def retune(
     from evertune.settings import load_project
     from retune.run import run
 
-    if reason and not now:
-        raise InputError("--reason explains a request", fix="Add --now, or leave --reason out.")
+    given = {"--reason": reason, "--model": model, "--json": json_output}
+    if not now and any(given.values()):
+        names = ", ".join(name for name, value in given.items() if value)
+        raise InputError(f"{names}: only a request takes that", fix=f"Add --now, or leave {names} out.")
     project = load_project()
     if now:
         _ask(project.ledger_url, model, reason, json_output)

@@ -20,10 +20,15 @@ from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 from evertune.errors import SettingsError
 
 FILE_NAME = "evertune.toml"
+_SECRET_WORDS = ("tok", "url", "pass", "secret", "key")  # of keys; `serve.require_keys` is no secret, and no loss
+# With our prefix, but no settings: project folder, data sets, the demo's mark, and what tests and READMEs set.
+_OTHER_VARIABLES = {
+    *("EVERTUNE_PROJECT", "EVERTUNE_DATA", "EVERTUNE_DEMO_PROCESS", "EVERTUNE_TEST_POSTGRES", "EVERTUNE_KEY"),
+}
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ProjectSettings(_Section):
@@ -237,17 +242,22 @@ def _find(start: Path) -> Path:
 
 def _refuse_unknown_environment(path: Path) -> None:
     """A misspelt override must not be ignored; pydantic-settings ignores what it does not know."""
-    for name in os.environ:
-        section, separator, key = name.removeprefix("EVERTUNE_").lower().partition("__")
-        if not name.startswith("EVERTUNE_") or not separator:
+    for name, value in os.environ.items():
+        section, _, key = name.removeprefix("EVERTUNE_").lower().partition("__")
+        if (
+            not name.startswith("EVERTUNE_")
+            or name in _OTHER_VARIABLES
+            or (not key and section in Settings.model_fields)
+        ):
             continue
         field = Settings.model_fields.get(section)
         known = {} if field is None else type(field.default).model_fields
         if key not in known:
+            shown = f"{section}.{key}" if key else section
             raise SettingsError(
-                f"unknown setting {section}.{key} in the environment variable {name}",
-                fix=_suggest(section, key),
-                key=f"{section}.{key}",
+                f"unknown setting {shown} = {_shown(shown, value)} in the environment variable {name}",
+                fix=_suggest(section, key) if key else "Two underscores part section and key: EVERTUNE_SERVE__PORT.",
+                key=shown,
                 file=str(path),
             )
 
@@ -262,14 +272,20 @@ def _explain(error: Exception, path: Path, content: dict[str, Any]) -> SettingsE
     source = f"the environment variable {variable}" if variable in os.environ else str(path)
     if first["type"] == "extra_forbidden":
         section, _, name = key.partition(".")
-        return SettingsError(f"unknown setting {key} in {source}", fix=_suggest(section, name), key=key, file=str(path))
+        problem = f"unknown setting {key} = {_shown(key, first['input'])} in {source}"
+        return SettingsError(problem, fix=_suggest(section, name), key=key, file=str(path))
     return SettingsError(
-        f"setting {key} = {first['input']!r} in {source}: {first['msg']}",
+        f"setting {key} = {_shown(key, first['input'])} in {source}: {first['msg']}",
         fix="Set an allowed value; docs/settings.md lists them.",
         key=key,
-        value=repr(first["input"]),
+        value=_shown(key, first["input"]),
         file=str(path),
     )
+
+
+def _shown(key: str, value: object) -> str:
+    """A value for a message; secrets stay out of it, misspelt keys of secrets too."""
+    return "..." if any(word in key for word in _SECRET_WORDS) else repr(value)
 
 
 def _suggest(section: str, key: str) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from evertune.bundle import BundleStore
 from evertune.clock import Clock, system_clock
-from evertune.errors import BundleError, LedgerError
+from evertune.errors import LedgerError
 from evertune.ledger import Ledger
 from monitoring.bundle_facts import BundleFacts
 from monitoring.champion_samples import champion_samples
@@ -76,7 +76,7 @@ class LedgerCollector(Collector):
         """
         for model in self._ledger.registry.models():
             champion = self._ledger.registry.champion(model)
-            with self._ledger.engine.connect() as connection:
+            with self._ledger.read() as connection:
                 if champion is not None:
                     self._windows.refresh(connection, model, champion.digest, self._clock())
 
@@ -90,7 +90,7 @@ class LedgerCollector(Collector):
             yield Sample("evertune_monitor_last_evaluation_timestamp_seconds", 0, {"model": model})
         records = self._ledger.detectors.list(model)
         champion = self._ledger.registry.champion(model)
-        with self._ledger.engine.connect() as connection:
+        with self._ledger.read() as connection:
             yield from label_samples(connection, model, records)
             yield from retune_samples(connection, model)
             if champion is None:
@@ -98,7 +98,7 @@ class LedgerCollector(Collector):
             record = next((each for each in records if each.digest == champion.digest), None)
             try:
                 facts = self._facts.of(champion.digest)
-            except BundleError:
+            except Exception:  # whatever a remote store raises: the other figures must not be lost with these
                 _log.exception("no figures for the champion of %s", model)
                 return
             sums = self._windows.sums(connection, model, champion.digest, self._clock())

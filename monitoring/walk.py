@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from sqlalchemy import func, select
 
+from evertune.errors import BundleError
 from evertune.ids import parse_row_id
-from evertune.ledger import DetectorRecord, LabelledRow, Ledger, RowLoss
+from evertune.ledger import DetectorRecord, LabelledRow, Ledger, RowLoss, Tenure
 from evertune.ledger.schema import FIRST, labels
 from evertune.losses import row_losses
 from evertune.settings import MonitorSettings
 from monitoring.bundle_facts import BundleFacts
 from monitoring.state import BundleState
 from monitoring.tally import Tally
-from monitoring.tenure import Tenure
+
+_log = logging.getLogger(__name__)
 
 # Labels a transaction: large enough that the disk sync does not count, small enough that nobody waits for the lock.
 _BATCH = 1000
@@ -73,7 +76,9 @@ class Walk:
         unmatched = self._unmatched(batch)
         states: dict[str, BundleState] = {}
         losses: list[RowLoss] = []
-        for digest in sorted({row.digest for row in batch} | set(unmatched)):
+        for digest in sorted({row.digest for row in batch} | set(unmatched) | {self.champion_digest}):
+            if not self._is_readable(digest):
+                continue
             rows = [row for row in batch if row.digest == digest]
             state, found, since = self._state(digest), self._losses(digest, rows), self._tenure(digest).since
             state.update([loss.loss for loss in found if loss.predicted_at >= since])
@@ -83,6 +88,21 @@ class Walk:
             states[digest] = state
             losses += found
         self._save(states, losses, batch[-1].sequence)
+
+    def _is_readable(self, digest: str) -> bool:
+        """Whether a bundle's labels can be judged; where an old one cannot, the champion's labels must not wait for it.
+
+        Raises:
+            BundleError: It is the champion that cannot be read.
+        """
+        try:
+            self._facts.of(digest)
+        except BundleError as error:
+            if digest == self.champion_digest:
+                raise
+            _log.warning("labels of an earlier bundle count for nothing: %s", error)
+            return False
+        return True
 
     def _state(self, digest: str) -> BundleState:
         """The state as stored, or, where that answers another question than today's, the answer to this one.
@@ -128,10 +148,10 @@ class Walk:
             .where(column.sequence > self._cursor, column.sequence <= batch[-1].sequence)
             .group_by(column.digest)
         )
-        with self._ledger.engine.connect() as connection:
+        with self._ledger.read() as connection:
             found = {digest: int(count) for digest, count in connection.execute(query)}
         for row in batch:
-            found[row.digest] -= 1
+            found[row.digest] = found.get(row.digest, 0) - 1  # pruned between the two looks: as if never there
         return {digest: count for digest, count in found.items() if count > 0}
 
 

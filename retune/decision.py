@@ -26,11 +26,14 @@ class Decider:
     Args:
         ledger: Requests, evidence, jobs, champions.
         settings: Cooldown and budget.
+        evaluator_asks: `monitor.request_retune`: an alarm that nobody asked about was lost with the evaluator, and is
+            asked about in its place. False: only Alertmanager may ask, and an alarm without a request is its business.
     """
 
-    def __init__(self, ledger: Ledger, settings: RetuneSettings) -> None:
+    def __init__(self, ledger: Ledger, settings: RetuneSettings, *, evaluator_asks: bool = True) -> None:
         self._ledger = ledger
         self._settings = settings
+        self._evaluator_asks = evaluator_asks
 
     def step(self) -> list[RetuneRequest]:
         """One round over all models.
@@ -104,7 +107,9 @@ class Decider:
 
     def _is_orphaned(self, evidence: DriftEvidence) -> bool:
         arrived_at = evidence.alarm_arrived_at
-        return arrived_at is not None and self._ledger.clock() - arrived_at > _ORPHANED_SECONDS
+        if not self._evaluator_asks or arrived_at is None:
+            return False
+        return self._ledger.clock() - arrived_at > _ORPHANED_SECONDS
 
 
 def _ended_at(jobs: list[RetuneJob]) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
 
-from evertune.ledger import Deployment, DetectorRecord, Ledger
+from evertune.ledger import Deployment, DetectorRecord, Ledger, Tenure
 from evertune.ledger.schema import labels, row_losses
 from evertune.statistics import EDetector
 
@@ -20,7 +21,7 @@ class DriftEvidence:
         digest: Of the bundle.
         alarmed: Whether the evidence has crossed its line.
         labels: How many the detector has seen.
-        log10_evidence: Now.
+        log10_evidence: Now; never below the line once that was crossed.
         log10_threshold: The line.
         alarm_at: Labels seen at the crossing; None before.
         onset: Labels seen before the most likely time of change.
@@ -54,14 +55,14 @@ def read_evidence(ledger: Ledger, champion: Deployment) -> DriftEvidence | None:
     if record is None or record.state.get("deployment", champion.sequence) != champion.sequence:
         return None
     detector = EDetector.from_json(record.state)
-    reign = _reign(ledger, champion)
+    reign = Tenure.of(champion.digest, ledger.registry.history(champion.model)).since
     onset = _find(ledger, record, reign, detector.count, detector.onset)
     alarm = None if detector.alarm_at is None else _find(ledger, record, reign, detector.count, detector.alarm_at - 1)
     return DriftEvidence(
         champion.digest,
         detector.alarmed,
         detector.count,
-        detector.log10_evidence,
+        max(detector.log10_evidence, detector.log10_threshold) if detector.alarmed else detector.log10_evidence,
         detector.log10_threshold,
         detector.alarm_at,
         detector.onset,
@@ -70,20 +71,14 @@ def read_evidence(ledger: Ledger, champion: Deployment) -> DriftEvidence | None:
     )
 
 
-def _reign(ledger: Ledger, champion: Deployment) -> float | None:
-    """Rows predicted before it are of an earlier reign of the bundle; None in the first one."""
-    reigns = [each for each in ledger.registry.history(champion.model) if each.digest == champion.digest]
-    return champion.decided_at if len(reigns) > 1 else None
-
-
-def _find(ledger: Ledger, record: DetectorRecord, since: float | None, count: int, index: int) -> Any:
+def _find(ledger: Ledger, record: DetectorRecord, since: float, count: int, index: int) -> Any:
     """The label that the detector took as its `index`-th, counted from 0; None where its loss is not kept.
 
     Positions are counted back from the newest loss, so that old losses may be pruned.
     """
     column = row_losses.c
     mine = [column.model == record.model, column.digest == record.digest, column.sequence <= record.last_sequence]
-    if since is not None:
+    if since > -math.inf:  # the first tenure: nothing to leave out
         mine.append(column.predicted_at >= since)
     query = (
         select(column.predicted_at, labels.c.arrived_at)
@@ -92,7 +87,7 @@ def _find(ledger: Ledger, record: DetectorRecord, since: float | None, count: in
         .order_by(column.sequence)
         .limit(1)
     )
-    with ledger.engine.connect() as connection:
+    with ledger.read() as connection:
         stored = int(connection.scalar(select(func.count()).select_from(row_losses).where(*mine)) or 0)
         position = stored - count + index
         return connection.execute(query.offset(position)).one_or_none() if 0 <= position < stored else None

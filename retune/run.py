@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from evertune.bundle import BundleStore
-from evertune.errors import EvertuneError, LedgerError, SettingsError
+from evertune.errors import LedgerError, SettingsError
 from evertune.ledger import Ledger
 from evertune.settings import Project, RetuneSettings
 from retune.decision import Decider
@@ -37,13 +37,13 @@ def run(project: Project, once: bool = False) -> None:
     stop = threading.Event()
     with Ledger.open(project.ledger_url) as ledger, _stopped_by_signals(stop):
         worker = Worker(project, ledger, BundleStore(project.bundle_url), stop=stop)
-        decider = Decider(ledger, project.settings.retune)
+        decider = Decider(ledger, project.settings.retune, evaluator_asks=project.settings.monitor.request_retune)
         if once:
             decider.step()
             while not stop.is_set() and worker.run_once() is not None:
                 pass
             return
-        with _webhook(ledger, project.settings.retune), _repeated(decider, project.settings.retune, stop):
+        with _webhook(ledger, project.settings.retune), repeated(decider, project.settings.retune, stop):
             worker.run()
 
 
@@ -88,15 +88,17 @@ def _listen(settings: RetuneSettings) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _repeated(decider: Decider, settings: RetuneSettings, stop: threading.Event) -> Iterator[None]:
+def repeated(decider: Decider, settings: RetuneSettings, stop: threading.Event) -> Iterator[None]:
+    """Decides in a thread of its own, again and again, whatever goes wrong."""
+
     def loop() -> None:
         while not stop.is_set():
             try:
                 for request in decider.step():
                     _log.info("request %d (%s): %s, %s", request.id, request.trigger, request.status, request.reason)
-            except LedgerError:
-                _log.exception("the ledger is away")
-            except EvertuneError:
+            except LedgerError as error:
+                _log.error("the ledger is away: %s", error)
+            except Exception:  # whatever it is: without this loop no request is ever decided again
                 _log.exception("a decision failed")
             stop.wait(settings.poll_seconds)
 

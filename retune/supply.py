@@ -1,4 +1,4 @@
-"""Labelled live rows: how many there are, and the very rows that a job has chosen."""
+"""The very live rows that a job has chosen."""
 
 from __future__ import annotations
 
@@ -6,42 +6,14 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 
 from evertune.errors import JobError
 from evertune.ids import parse_row_id
 from evertune.ledger import Ledger
 from evertune.ledger.batches import batches
-from evertune.ledger.schema import job_rows, labels, predictions
+from evertune.ledger.schema import predictions
 from evertune.rows import Rows
-
-
-def count_labelled(
-    ledger: Ledger,
-    model: str,
-    *,
-    predicted_after: float | None,
-    digest: str | None = None,
-    exclude_job_sets: Sequence[str] = (),
-) -> int:
-    """How many rows `ledger.labels.labelled_rows` would give, without reading their inputs: cheap enough to poll."""
-    label = labels.c
-    query = (
-        select(func.count())
-        .select_from(labels)
-        .join(predictions, predictions.c.request_id == label.request_id)
-        .where(label.model == model, label.revision == 1, predictions.c.inputs.is_not(None))
-    )
-    if predicted_after is not None:
-        query = query.where(label.predicted_at > predicted_after)
-    if digest is not None:
-        query = query.where(label.digest == digest)
-    if exclude_job_sets:
-        used = job_rows.c
-        same_row = (used.request_id == label.request_id, used.row_index == label.row_index)
-        query = query.where(~exists().where(*same_row, used.set_name.in_(exclude_job_sets)))
-    with ledger.engine.connect() as connection:
-        return int(connection.scalar(query) or 0)
 
 
 def stored_rows(ledger: Ledger, model: str, row_ids: Sequence[str]) -> Rows:
@@ -68,7 +40,7 @@ def _span(ledger: Ledger, request_ids: set[str]) -> tuple[float, float]:
     """When the oldest and the newest of some requests were predicted."""
     column = predictions.c
     ends = select(func.min(column.predicted_at), func.max(column.predicted_at))
-    with ledger.engine.connect() as connection:
+    with ledger.read() as connection:
         found = [connection.execute(ends.where(column.request_id.in_(some))).one() for some in batches(request_ids)]
     times = [float(time) for row in found for time in row if time is not None]
     return (min(times), max(times)) if times else (0.0, 0.0)

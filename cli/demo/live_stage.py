@@ -100,6 +100,8 @@ def run_live(
 def _await_swap(watch: Watch, rows: int) -> float | None:
     """Drifted traffic until another bundle answers, or the job ends otherwise, or patience does."""
     traffic = watch.traffic
+    if not traffic.tally.answers:
+        return None  # every request failed: the verdict says so
     champion = traffic.tally.answers[-1].digest
     traffic.rate_per_second, traffic.stop_at = _DRIFTED_PER_SECOND, rows - FEWEST_ROWS - 50
 

@@ -21,6 +21,8 @@ _MARK = "EVERTUNE_DEMO_PROCESS"  # in the environment of every descendant, so th
 class Processes:
     """A family of child processes. Use it as a context manager: leaving it stops them all.
 
+    Within it, whatever this process starts (search workers, too) carries the family's mark.
+
     Args:
         logs: Folder for one log file a process.
         working_folder: Of every process: the demo's project.
@@ -35,7 +37,8 @@ class Processes:
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         """Starts `command`; its output goes to `<logs>/<name>.log`."""
-        variables = {**os.environ, **(environment or {}), _MARK: self._mark}
+        variables = {**os.environ, **(environment or {})}
+        variables[_MARK] = self._mark
         with (self._logs / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 command,
@@ -115,9 +118,13 @@ class Processes:
         return found
 
     def __enter__(self) -> Processes:
+        os.environ[_MARK] = self._mark
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        os.environ.pop(_MARK, None)
+        if error is not None:  # nobody will ask what is left
+            self.left_behind()

@@ -49,7 +49,7 @@ def write_report(
         labels: Class names.
         pictures: Title -> relative path of further pictures.
     """
-    start = min(answer.answered_at for answer in answers)
+    start = min((answer.answered_at for answer in answers), default=events[0].at)
     figures = [_rolling(answers, start), _published(readings, start), _evidence(readings, start)]
     for figure in figures:
         for name, at in marks.items():
@@ -68,8 +68,8 @@ def write_report(
 def _rolling(answers: Sequence[Answer], start: float) -> Any:
     ordered = sorted(answers, key=lambda answer: answer.answered_at)
     correct = np.array([answer.correct for answer in ordered], float)
-    width = min(_ROLLING_ROWS, len(correct))
-    mean = np.convolve(correct, np.ones(width) / width, mode="valid")
+    width = max(1, min(_ROLLING_ROWS, len(correct)))
+    mean = np.convolve(correct, np.ones(width) / width, mode="valid") if answers else correct
     times = [answer.answered_at - start for answer in ordered[width - 1 :]]
     figure = go.Figure(go.Scatter(x=times, y=mean, mode="lines"))
     return figure.update_layout(

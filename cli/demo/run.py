@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 
 from cli.demo.camera import swap_camera
@@ -19,7 +22,7 @@ from cli.demo.search_stage import SearchResult, run_search
 from cli.demo.timeline import Timeline
 from cli.demo.traffic import Traffic
 from evertune.clock import system_clock
-from evertune.ledger import Ledger
+from evertune.ledger import Ledger, RetuneJob
 from evertune.tensors import Array
 from examples.fashion_mnist.data import stream_rows
 from examples.fashion_mnist.task import FashionMnist
@@ -50,6 +53,7 @@ def main(*, seed: int, output: Path) -> int:
     Returns:
         0, or 1 where the loop did not hold what it promises.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the children are ended, too
     console = Console()
     timeline = Timeline(console, system_clock)
     folder = output / f"demo-{time.strftime('%Y%m%d-%H%M%S')}-seed{seed}"
@@ -136,8 +140,8 @@ def _conclude(
     timeline.mark("report", str(report))
     timeline.print_table()
     lines = [f"{name:<32} {value}" for name, value in figures.items()]
-    verdict = "[bold red]" + "\n".join(problems) + "[/]" if problems else "[bold green]The loop held.[/]"
-    console.print(Panel("\n".join([*lines, "", verdict]), title="Recovery"))
+    verdict = f"[bold red]{escape(chr(10).join(problems))}[/]" if problems else "[bold green]The loop held.[/]"
+    console.print(Panel("\n".join([*map(escape, lines), "", verdict]), title="Recovery"))
     console.print(
         f"Report: {report}\nServe the promoted model: cd {demo.project.root} && bentoml serve", soft_wrap=True
     )
@@ -156,7 +160,7 @@ def _figures(ledger: Ledger, stream: Stream, found: SearchResult, live: LiveResu
         challenger_digest=job.detail["challenger_digest"] if job is not None and promoted else None,
         learned_ids=learned,
     )
-    alarm_at = _alarm_at(ledger)
+    alarm_at = _alarm_at(job)
     to_swap = None if alarm_at is None or live.swapped_at is None else live.swapped_at - alarm_at
     figures = {
         "accuracy before": describe(recovery.before),
@@ -173,9 +177,10 @@ def _figures(ledger: Ledger, stream: Stream, found: SearchResult, live: LiveResu
     return recovery, figures
 
 
-def _alarm_at(ledger: Ledger) -> float | None:
-    drift = [request for request in ledger.requests.list(FashionMnist.name, 100) if request.trigger == "drift"]
-    return min((request.requested_at for request in drift), default=None)
+def _alarm_at(job: RetuneJob | None) -> float | None:
+    """When the label came that carried the evidence over its line."""
+    alarm = None if job is None else job.detail.get("alarm")
+    return None if alarm is None else float(alarm["arrived_at"])
 
 
 def _labels_to_alarm(ledger: Ledger, stream: Stream, live: LiveResult, champion_digest: str) -> int | str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.markup import escape
 
 from cli.tables import plain_table
 from evertune.clock import Clock
@@ -42,7 +43,7 @@ class Timeline:
         """Adds an event, now or at a time that a log knows better."""
         event = Event(self._clock() if at is None else at, what, detail)
         self.events.append(event)
-        line = f"[dim]{event.at - self._started_at:6.1f} s[/]  [bold]{what}[/]  {detail}"
+        line = f"[dim]{event.at - self._started_at:6.1f} s[/]  [bold]{escape(what)}[/]  {escape(detail)}"
         self._console.print(line, highlight=False, soft_wrap=True)
 
     def print_table(self) -> None:
@@ -51,5 +52,5 @@ class Timeline:
         table.add_column("event")
         table.add_column("detail", overflow="fold")
         for event in sorted(self.events, key=lambda each: each.at):
-            table.add_row(f"{event.at - self._started_at:.1f}", event.what, event.detail)
+            table.add_row(f"{event.at - self._started_at:.1f}", escape(event.what), escape(event.detail))
         self._console.print(table)

@@ -10,6 +10,7 @@ from evertune.ledger.prediction import Prediction
 from evertune.ledger.predictions import Predictions, WindowCount
 from evertune.ledger.registry import Deployment, Registry
 from evertune.ledger.requests import RetuneRequest, RetuneRequests
+from evertune.ledger.tenure import Tenure
 
 __all__ = [
     "Deployment",
@@ -30,5 +31,6 @@ __all__ = [
     "RetuneRequest",
     "RetuneRequests",
     "RowLoss",
+    "Tenure",
     "WindowCount",
 ]

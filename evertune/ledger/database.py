@@ -107,7 +107,7 @@ def _engine(text: str) -> Engine:
         url = make_url(text)
         if url.get_backend_name() == "sqlite":
             if url.database in (None, "", ":memory:"):
-                raise LedgerError("an in-memory ledger forgets", fix="Use sqlite:///path/to/ledger.db.", url=text)
+                raise LedgerError("an in-memory ledger forgets", fix="Use sqlite:///path/to/ledger.db.")
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
             arguments: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS}}
         else:
@@ -115,13 +115,20 @@ def _engine(text: str) -> Engine:
         engine = create_engine(url, json_serializer=_to_json, pool_size=4, max_overflow=60, **arguments)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise LedgerError(
-            f"no ledger at {text!r}: {error}",
+            f"no ledger at {_without_password(text)!r}: {error}",
             fix="Set [store] ledger_url to sqlite:///path, or to postgresql+psycopg://... (needs evertune[postgres]).",
         ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _without_password(text: str) -> str:
+    """Errors are logged and shown; what stands between the first ":" after the scheme and the last "@" is neither."""
+    scheme, separator, rest = text.partition("://")
+    user, at, place = rest.rpartition("@")
+    return f"{scheme}{separator}{user.partition(':')[0]}{':***' if ':' in user else ''}{at}{place}"
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Select, exists, select
+from sqlalchemy import Connection, Select, exists, func, select
 
 from evertune.errors import DataError
 from evertune.ids import row_id
@@ -31,35 +31,61 @@ def labelled_rows(
     return _to_rows(found)
 
 
+def count_labelled(
+    connection: Connection,
+    model: str,
+    predicted_after: float | None,
+    digest: str | None,
+    exclude_job_sets: tuple[str, ...],
+) -> int:
+    """See `Labels.count_labelled`."""
+    query = _chosen(select(func.count()), model, predicted_after, None, digest, exclude_job_sets)
+    return int(connection.scalar(query) or 0)
+
+
 def _query(
     model: str, after: float | None, before: float | None, digest: str | None, exclude: tuple[str, ...]
 ) -> Select[Any]:
     first, prediction = labels.c, predictions.c
-    query = (
-        select(
-            first.request_id,
-            first.row_index,
-            first.predicted_at,
-            _latest_label().label("label"),
-            prediction.inputs,
-            prediction.payload_propensity,
-            prediction.label_propensity,
-        )
+    query: Select[Any] = select(
+        first.request_id,
+        first.row_index,
+        first.predicted_at,
+        _latest_label().label("label"),
+        prediction.inputs,
+        prediction.payload_propensity,
+        prediction.label_propensity,
+    )
+    query = _chosen(query, model, after, before, digest, exclude)
+    return query.order_by(first.predicted_at.desc(), first.sequence.desc())
+
+
+def _chosen(
+    query: Select[Any],
+    model: str,
+    after: float | None,
+    before: float | None,
+    digest: str | None,
+    exclude: tuple[str, ...],
+) -> Select[Any]:
+    """The one place that says which rows can be learned from: who counts them must count what is then read."""
+    first, prediction = labels.c, predictions.c
+    chosen: Select[Any] = (
+        query.select_from(labels)
         .join(predictions, prediction.request_id == first.request_id)
         .where(first.model == model, first.revision == FIRST, prediction.inputs.is_not(None))
-        .order_by(first.predicted_at.desc(), first.sequence.desc())
     )
     if after is not None:
-        query = query.where(first.predicted_at > after)
+        chosen = chosen.where(first.predicted_at > after)
     if before is not None:
-        query = query.where(first.predicted_at <= before)
+        chosen = chosen.where(first.predicted_at <= before)
     if digest is not None:
-        query = query.where(first.digest == digest)
+        chosen = chosen.where(first.digest == digest)
     if exclude:
         used = job_rows.c
         same_row = (used.request_id == first.request_id, used.row_index == first.row_index)
-        query = query.where(~exists().where(*same_row, used.set_name.in_(exclude)))
-    return query
+        chosen = chosen.where(~exists().where(*same_row, used.set_name.in_(exclude)))
+    return chosen
 
 
 def _latest_label() -> Any:

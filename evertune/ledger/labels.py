@@ -15,7 +15,7 @@ from evertune.ids import parse_row_id, row_id
 from evertune.ledger.batches import batches
 from evertune.ledger.database import Database
 from evertune.ledger.label import Label, LabelledRow, LabelReceipt
-from evertune.ledger.labelled import labelled_rows
+from evertune.ledger.labelled import count_labelled, labelled_rows
 from evertune.ledger.schema import FIRST, labels, predictions
 from evertune.packing import unpack
 from evertune.rows import Rows
@@ -113,6 +113,18 @@ class Labels:
             return labelled_rows(
                 connection, model, predicted_after, predicted_before, digest, newest, tuple(exclude_job_sets)
             )
+
+    def count_labelled(
+        self,
+        model: str,
+        *,
+        predicted_after: float | None = None,
+        digest: str | None = None,
+        exclude_job_sets: Sequence[str] = (),
+    ) -> int:
+        """How many rows `labelled_rows` would give, without reading their inputs: cheap enough to poll."""
+        with self._database.read() as connection:
+            return count_labelled(connection, model, predicted_after, digest, tuple(exclude_job_sets))
 
 
 def _predicted(connection: Connection, request_ids: Iterable[str]) -> dict[str, Any]:

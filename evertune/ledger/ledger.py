@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from types import TracebackType
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from evertune.clock import Clock, system_clock
 from evertune.ledger.database import Database
@@ -60,8 +61,16 @@ class Ledger:
 
     @property
     def engine(self) -> Engine:
-        """SQLAlchemy's engine, for reading what no method gives."""
+        """SQLAlchemy's engine."""
         return self._database.engine
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A consistent snapshot, for reading what no method gives.
+
+        Raises:
+            LedgerError: When entered, or inside: the database does not answer.
+        """
+        return self._database.read()
 
     def close(self) -> None:
         """Closes the connections."""

@@ -69,29 +69,53 @@ class Registry:
             return _history(connection, model)
 
     def promote(
-        self, model: str, digest: str, *, reason: str, evidence: Mapping[str, Any] | None = None, actor: str
+        self,
+        model: str,
+        digest: str,
+        *,
+        reason: str,
+        evidence: Mapping[str, Any] | None = None,
+        actor: str,
+        replaces: int | None = None,
     ) -> Deployment:
         """Makes a bundle the champion. The champion promoted again stays as it is: a retried job changes nothing.
 
+        Args:
+            model: Name.
+            digest: Of the bundle, all of it.
+            reason: In words.
+            evidence: JSON: the test that it passed.
+            actor: Who decided.
+            replaces: Sequence of the deployment that was compared with; None: whatever serves.
+
         Raises:
-            RegistryError: The digest is not whole.
+            RegistryError: The digest is not whole, or another deployment serves than the one compared with.
         """
         if not DIGEST.fullmatch(digest):
             raise RegistryError(f"{digest[:80]!r} is no bundle digest", fix="Give all 64 hex digits.")
         with self._database.write("deployments") as connection:
             history = _history(connection, model)
+            _check_unchanged(history, replaces)
             if history and history[-1].digest == digest:
                 return history[-1]
             return self._append(connection, model, digest, None, reason, evidence or {}, actor)
 
-    def rollback(self, model: str, *, reason: str, actor: str) -> Deployment:
+    def rollback(self, model: str, *, reason: str, actor: str, replaces: int | None = None) -> Deployment:
         """Brings back the champion before this one; once more goes one further back, never forth.
 
+        Args:
+            model: Name.
+            reason: In words.
+            actor: Who decided.
+            replaces: Sequence of the deployment that shall be taken back; None: whatever serves.
+
         Raises:
-            RegistryError: There is nothing to go back to.
+            RegistryError: There is nothing to go back to, or another deployment serves than the one meant.
         """
         with self._database.write("deployments") as connection:
-            standing = _standing(_history(connection, model))
+            history = _history(connection, model)
+            _check_unchanged(history, replaces)
+            standing = _standing(history)
             if len(standing) < 2:
                 raise RegistryError(
                     f"{model} has no champion before the present one",
@@ -126,6 +150,16 @@ def _of(model: str) -> Any:
 
 def _history(connection: Connection, model: str) -> list[Deployment]:
     return [Deployment(*row) for row in connection.execute(_of(model).order_by(deployments.c.sequence))]
+
+
+def _check_unchanged(history: list[Deployment], replaces: int | None) -> None:
+    """Within the transaction that decides: nobody can come between this look and the decision."""
+    if replaces is not None and (not history or history[-1].sequence != replaces):
+        now = f"deployment {history[-1].sequence}" if history else "nothing"
+        raise RegistryError(
+            f"deployment {replaces} does not serve any more, {now} does",
+            fix="Compare with what serves now, then decide again.",
+        )
 
 
 def _standing(history: list[Deployment]) -> list[Deployment]:

@@ -11,7 +11,7 @@ from retune.champion import bind
 from retune.compare import bundle_losses, check_comparable
 from retune.context import Context
 from retune.step import End, Next, Step
-from retune.supply import count_labelled, stored_rows
+from retune.supply import stored_rows
 
 _USED = ("train", "gate")  # of any job: such rows prove nothing
 
@@ -52,14 +52,14 @@ def _draw(context: Context) -> End | None:
     after = float(context.detail["train_until"])
 
     def count() -> int:
-        return count_labelled(ledger, job.model, predicted_after=after, exclude_job_sets=_USED)
+        return ledger.labels.count_labelled(job.model, predicted_after=after, exclude_job_sets=_USED)
 
     if not context.wait_until(lambda: count() >= settings.min_gate_labels, settings.gate_wait_seconds):
         return End("insufficient", f"{count()} newer labelled rows for the gate, {settings.min_gate_labels} are needed")
     champion = ledger.registry.champion(job.model)
     if champion is None or champion.digest == context.detail["challenger_digest"]:
         return End("rejected", "the challenger is the champion already")
-    bound = bind(champion)
+    bound = bind(champion, ledger.registry)
     if any(context.detail[key] != value for key, value in bound.items()):
         context.holding.update(detail=bound)
     rows = ledger.labels.labelled_rows(

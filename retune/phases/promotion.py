@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evertune.errors import RegistryError
 from evertune.ledger import Deployment
 from retune.context import Context
 from retune.step import End, Next, Step
@@ -14,17 +15,18 @@ def promote(context: Context) -> Step:
     ledger, job, detail = context.ledger, context.job, context.detail
     deployment = _mine(ledger.registry.history(job.model), job.id)
     if deployment is None:
-        champion = ledger.registry.champion(job.model)
-        if champion is None or champion.sequence != detail["champion_sequence"]:
-            return End("rejected", "the champion changed after the gate, which says nothing about the new one")
         context.holding.check()
-        deployment = ledger.registry.promote(
-            job.model,
-            detail["challenger_digest"],
-            reason=f"re-tune job {job.id} passed its gate",
-            evidence={**_evidence(detail), "job_id": job.id},
-            actor=f"retune job {job.id}",
-        )
+        try:
+            deployment = ledger.registry.promote(
+                job.model,
+                detail["challenger_digest"],
+                reason=f"re-tune job {job.id} passed its gate",
+                evidence={**_evidence(detail), "job_id": job.id},
+                actor=f"retune job {job.id}",
+                replaces=int(detail["champion_sequence"]),
+            )
+        except RegistryError:
+            return End("rejected", "the champion changed after the gate, which says nothing about the new one")
     return Next("report", {"promoted_at": deployment.decided_at, "deployment_sequence": deployment.sequence})
 
 

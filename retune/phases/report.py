@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from evertune.errors import RegistryError
 from evertune.ledger import Deployment
 from evertune.rows import Rows
 from evertune.statistics import paired_noninferiority
@@ -14,7 +15,7 @@ from retune.phases.gate import check_newer
 from retune.recovery import Accuracy, Recovery
 from retune.rollback import rollback
 from retune.step import End, Step
-from retune.supply import count_labelled, stored_rows
+from retune.supply import stored_rows
 
 
 def write_report(context: Context) -> Step:
@@ -50,7 +51,7 @@ def _after(context: Context) -> float:
 
 def _count(context: Context) -> int:
     digest = context.detail["challenger_digest"]
-    return count_labelled(context.ledger, context.job.model, predicted_after=_after(context), digest=digest)
+    return context.ledger.labels.count_labelled(context.job.model, predicted_after=_after(context), digest=digest)
 
 
 def _draw(context: Context) -> list[str]:
@@ -84,9 +85,26 @@ def _conclude(context: Context, rows: Rows) -> Step:
         return End("promoted", "promoted and reported", done)
     successor = _successor(context)
     if successor is None:
-        reason = f"job {job.id}: on {len(rows)} live rows the champion before is shown to be better"
-        successor = rollback(ledger, job.model, reason=reason, actor=f"retune job {job.id}")
+        successor = _take_back(context, len(rows))
     return replace(_end_early(successor), detail=done)
+
+
+def _take_back(context: Context, rows: int) -> Deployment:
+    """Rolls back, unless somebody was quicker; returns what serves instead."""
+    job = context.job
+    try:
+        return rollback(
+            context.ledger,
+            job.model,
+            reason=f"job {job.id}: on {rows} live rows the champion before is shown to be better",
+            actor=f"retune job {job.id}",
+            replaces=int(context.detail["deployment_sequence"]),
+        )
+    except RegistryError:
+        successor = _successor(context)
+        if successor is None:
+            raise
+        return successor
 
 
 def _report(context: Context, rows: Rows) -> tuple[dict[str, Any], bool]:

@@ -9,7 +9,7 @@ from retune.champion import bind
 from retune.context import Context
 from retune.evidence import DriftEvidence, read_evidence
 from retune.step import End, Next, Step
-from retune.supply import count_labelled, stored_rows
+from retune.supply import stored_rows
 
 
 def choose_train_rows(context: Context) -> Step:
@@ -22,11 +22,11 @@ def choose_train_rows(context: Context) -> Step:
     since = _since(evidence)
 
     def enough() -> bool:
-        return count_labelled(ledger, job.model, predicted_after=since) >= settings.min_train_labels
+        return ledger.labels.count_labelled(job.model, predicted_after=since) >= settings.min_train_labels
 
     stored = ledger.jobs.rows(job.id, "train")
     if not stored and not context.wait_until(enough, settings.gate_wait_seconds):
-        found = count_labelled(ledger, job.model, predicted_after=since)
+        found = ledger.labels.count_labelled(job.model, predicted_after=since)
         return End("insufficient", f"{found} labelled rows to train on, {settings.min_train_labels} are needed")
     if not stored:
         rows = ledger.labels.labelled_rows(job.model, predicted_after=since, newest=settings.window_labels)
@@ -37,7 +37,7 @@ def choose_train_rows(context: Context) -> Step:
         "search",
         {
             **_drift(evidence),
-            **bind(champion),
+            **bind(champion, ledger.registry),
             "counts": {"train": len(stored)},
             "train_from": float(times.min()),
             "train_until": float(times.max()),

@@ -68,9 +68,9 @@ def test_urls_stay_and_relative_folders_are_the_projects(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[serve]\nprot = 1\n", r"unknown setting serve\.prot in .*evertune\.toml.*Did you mean serve\.port\?"),
+        ("[serve]\nprot = 1\n", r"unknown setting serve\.prot = 1 in .*evertune\.toml.*Did you mean serve\.port\?"),
         ("[serve]\nzzz = 1\n", r"unknown setting serve\.zzz.*Known keys of \[serve\]: host, port"),
-        ("[server]\nport = 1\n", r"unknown setting server in .*Known sections: project, store"),
+        ("[server]\nport = 1\n", r"unknown setting server = .* in .*Known sections: project, store"),
         ("[serve]\nport = 70000\n", r"setting serve\.port = 70000 in .*evertune\.toml.*65535"),
         ('[serve]\nport = "many"\n', r"setting serve\.port = 'many'"),
         ('[tune]\nbackend = "jax"\n', r"tune\.backend = 'jax'.*torch"),
@@ -89,7 +89,13 @@ def test_mistakes_in_the_file_name_key_value_and_file(tmp_path: Path, text: str,
     ("name", "value", "message"),
     [
         ("EVERTUNE_SERVE__PORT", "many", r"serve\.port = 'many' in the environment variable EVERTUNE_SERVE__PORT"),
-        ("EVERTUNE_SERVE__PROT", "1", r"unknown setting serve\.prot in the environment variable EVERTUNE_SERVE__PROT"),
+        (
+            "EVERTUNE_SERVE__PROT",
+            "1",
+            r"unknown setting serve\.prot = '1' in the environment variable EVERTUNE_SERVE__PROT",
+        ),
+        ("EVERTUNE_SERVE_PORT", "1", r"unknown setting serve_port = '1' .*EVERTUNE_SERVE_PORT.*EVERTUNE_SERVE__PORT"),
+        ("EVERTUNE_RETUNE__WEBHOK_TOKEN", "hush", r"unknown setting retune\.webhok_token = \.\.\. in"),
         ("EVERTUNE_SERVER__PORT", "1", r"unknown setting server\.port.*Known sections"),
     ],
 )

@@ -198,3 +198,17 @@ def test_a_ledger_that_does_not_answer_is_a_figure(busy: World) -> None:
     assert value(samples, "evertune_monitor_ledger_up") == 0
     assert value(samples, "evertune_monitor_errors_total") == 3
     assert value(samples, "evertune_monitor_last_evaluation_timestamp_seconds", model="fashion") == 17
+
+
+def test_a_store_that_does_not_answer_costs_its_own_figures_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = world.bundle()
+    world.promote(bundle)
+    world.predict(bundle, 10)
+
+    def away(_: str) -> Any:
+        raise OSError("the object store does not answer")
+
+    monkeypatch.setattr(world.store, "get", away)
+    found = scrape(world)
+    assert value(found, "evertune_monitor_ledger_up") == 1
+    assert not any(name == "evertune_accuracy_ratio" for name, _ in found)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
@@ -246,3 +247,18 @@ def test_delays_are_counted_by_size(world: World) -> None:
     tally = stored(world, bundle).tally
     assert (tally.delay_counts[1], sum(tally.delay_counts), tally.last_arrival) == (2, 3, world.clock.now)
     assert tally.delay_sum_seconds == 120 * 3 + 86_400 * 3
+
+
+def test_labels_of_a_bundle_that_left_the_store_do_not_hold_up_the_champions(world: World) -> None:
+    old, new = world.bundle(), world.bundle(temperature=2.0)
+    world.promote(old)
+    late = world.predict(old, 30)
+    world.promote(new)
+    shutil.rmtree(old.path)
+    world.label(late, wrong=0.0)
+    world.label(world.predict(new, 40), wrong=0.5)
+    (evidence,) = world.evaluator().step()
+    assert (evidence.digest, evidence.labels) == (new.digest, 40)
+    world.label(world.predict(new, 10), wrong=0.5)
+    (evidence,) = world.evaluator().step()
+    assert evidence.labels == 50

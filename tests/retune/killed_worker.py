@@ -60,10 +60,12 @@ def work(project: Project, digest: str, generation: int) -> None:
             die()
         return Challenger(digest, {"trial_id": "0000"}, 1)
 
-    # Write 1 creates the job or claims it, 2 notes the claim, and 3 is the first one that is new: from generation 4
-    # on, each pair of children tries the job's next write, once before and once after its commit.
-    kill_at(min(1 + generation // 2, 3), committed=generation % 2 == 1)
     with Ledger.open(project.ledger_url) as ledger:
+        while any(job.lease_expires_at > time.time() for job in ledger.jobs.list()):
+            time.sleep(0.005)  # the killed one's lease: a claim in vain is a write, too, and must not be counted
+        # Write 1 creates the job or claims it, 2 notes the claim, and 3 is the first one that is new: from generation
+        # 4 on, each pair of children tries the job's next write, once before and once after its commit.
+        kill_at(min(1 + generation // 2, 3), committed=generation % 2 == 1)
         decider = Decider(ledger, project.settings.retune)
         worker = Worker(project, ledger, BundleStore(project.bundle_url), build=build)
         while True:
@@ -72,7 +74,7 @@ def work(project: Project, digest: str, generation: int) -> None:
             if jobs and jobs[0].status not in ("pending", "running"):
                 return
             if worker.run_once() is None:
-                time.sleep(0.01)  # until the lease of the killed one has run out
+                time.sleep(0.01)
 
 
 def main() -> None:

@@ -139,6 +139,8 @@ def test_an_alarm_is_heard_even_if_its_asker_died(world: World) -> None:
     Evaluator(world.ledger, world.store, settings, world.clock).step()
     assert decide(world) == []
     world.clock.now += 61
+    alone = Decider(world.ledger, world.project.settings.retune, evaluator_asks=False)
+    assert alone.step() == []  # where Alertmanager alone may ask, nobody asks in its place
     assert [request.status for request in decide(world)] == ["accepted"]
 
 

@@ -11,6 +11,7 @@ from evertune.bundle import Bundle
 from evertune.ledger import Label
 from retune.building import BuilderKilledError
 from retune.challenger import Challenger
+from retune.champion import bind
 from retune.decision import Decider
 from retune.rollback import rollback
 
@@ -267,6 +268,33 @@ def test_a_champion_that_changes_after_the_gate_is_left_alone(world: World, monk
     assert world.job().status == "rejected"
     assert "the champion changed" in world.job().detail["reason"]
     assert world.ledger.registry.champion(MODEL).digest == world.seal(-3.0).digest
+
+
+def test_a_champion_that_changes_in_the_last_moment_is_left_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(world)
+    promote = world.ledger.registry.promote
+
+    def intrude_then_promote(*arguments: Any, **changes: Any) -> Any:
+        promote(MODEL, world.seal(-3.0).digest, reason="by hand", actor="test")
+        return promote(*arguments, **changes)
+
+    monkeypatch.setattr(world.ledger.registry, "promote", intrude_then_promote)
+    world.worker().run_once()
+    assert world.job().status == "rejected"
+    assert "the champion changed" in world.job().detail["reason"]
+    assert world.ledger.registry.champion(MODEL).digest == world.seal(-3.0).digest
+
+
+def test_a_bundle_that_came_back_keeps_its_error_budget(world: World) -> None:
+    world.drift()
+    first = world.ledger.registry.champion(MODEL)
+    world.ledger.registry.promote(MODEL, world.challenger.digest, reason="second", actor="test")
+    world.ledger.registry.rollback(MODEL, reason="worse", actor="test")
+    again = world.ledger.registry.champion(MODEL)
+    bound = bind(again, world.ledger.registry)
+    assert (bound["champion_sequence"], bound["champion_since"]) == (again.sequence, first.decided_at)
 
 
 def test_a_promotion_that_turns_out_worse_is_taken_back(world: World) -> None:

@@ -11,10 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
-from evertune.errors import SettingsError
+from evertune.errors import LedgerError, SettingsError
 from retune.ask import ask
-from retune.run import run
+from retune.decision import Decider
+from retune.run import repeated, run
 
 World = Any  # of conftest.py
 MODEL = "sign"
@@ -98,3 +101,43 @@ def test_once_carries_what_is_open_to_its_end(make_world: Callable[..., World]) 
     assert world.job().status == "insufficient"
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("lease")]
+
+
+def test_decisions_go_on_after_an_outage_of_the_ledger(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.drift()
+    asked = threading.Event()
+    models = world.ledger.registry.models
+
+    def away() -> list[str]:
+        asked.set()
+        raise OperationalError("SELECT", {}, Exception("server closed the connection unexpectedly"))
+
+    monkeypatch.setattr(world.ledger.registry, "models", away)
+    stop, settings = threading.Event(), world.project.settings.retune
+    with repeated(Decider(world.ledger, settings), settings, stop):
+        assert asked.wait(_PATIENCE_SECONDS)
+        monkeypatch.setattr(world.ledger.registry, "models", models)
+        wait_for(lambda: bool(world.ledger.jobs.list(MODEL)))
+        stop.set()
+
+
+def test_a_short_outage_of_the_ledger_fails_no_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.drift()
+    Decider(world.ledger, world.project.settings.retune).step()
+    connect = Engine.connect
+
+    def away(*_: Any) -> Any:
+        raise OperationalError("SELECT", {}, Exception("server closed the connection unexpectedly"))
+
+    def count_without_ledger(*arguments: Any, **filters: Any) -> int:
+        monkeypatch.setattr(Engine, "connect", away)
+        try:
+            return int(count(*arguments, **filters))
+        finally:
+            monkeypatch.setattr(Engine, "connect", connect)
+
+    count = world.ledger.labels.count_labelled
+    monkeypatch.setattr(world.ledger.labels, "count_labelled", count_without_ledger)
+    with pytest.raises(LedgerError, match="does not answer"):
+        world.worker().run_once()
+    assert world.job().status == "running"  # the next worker goes on with it, when the lease has run out

@@ -98,3 +98,19 @@ def test_rollbacks_of_two_processes_at_once_are_two_rollbacks(url: str, ledger: 
     children = [subprocess.Popen([sys.executable, "-c", code, url]) for _ in range(2)]
     assert [child.wait(timeout=60) for child in children] == [0, 0]
     assert champion(ledger) == A
+
+
+def test_a_decision_about_a_champion_that_serves_no_more_is_refused(ledger: Ledger) -> None:
+    promote(ledger, A)
+    compared = ledger.registry.champion("shoes")
+    assert compared is not None
+    promote(ledger, B)
+    with pytest.raises(RegistryError, match=f"deployment {compared.sequence} does not serve any more"):
+        ledger.registry.promote("shoes", C, reason="better than A", actor="job 1", replaces=compared.sequence)
+    with pytest.raises(RegistryError, match="does not serve any more"):
+        ledger.registry.rollback("shoes", reason="worse than before", actor="job 1", replaces=compared.sequence)
+    assert champion(ledger) == B
+    now = ledger.registry.champion("shoes")
+    assert now is not None
+    ledger.registry.promote("shoes", C, reason="better than B", actor="job 2", replaces=now.sequence)
+    assert champion(ledger) == C

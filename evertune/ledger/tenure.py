@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evertune.ledger import Deployment
+from evertune.ledger.registry import Deployment
 
 
 @dataclass(frozen=True)
