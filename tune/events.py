@@ -22,7 +22,7 @@ class SearchStarted:
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """A worker took a trial. `attempt` is above 1 where a worker or the driver died with it."""
+    """A worker took a trial. `attempt` is above 1 where a worker died with it."""
 
     at_seconds: float
     trial_id: str

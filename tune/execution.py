@@ -18,9 +18,8 @@ from tune.seeding import seed_everything
 from tune.space import active
 from tune.strategy import Strategy
 from tune.training import Report, Trained, train, validation_accuracy
-from tune.weights import assign, load_arrays, save_arrays, values_of
+from tune.weights import WEIGHTS, assign, load_arrays, save_arrays, values_of
 
-WEIGHTS = "weights.npz"
 _CHECKPOINT = "checkpoint.npz"
 
 EpochEnd = Callable[[Any, int, float], bool]

@@ -12,6 +12,7 @@ from evertune.task import Splits, Task
 from tune.strategy import Strategy, choose_strategy, compile_model
 
 _DRY_ROWS = 32
+_FIT_BATCH_SIZE = 32  # that of `Model.fit` where nothing else is said
 
 
 class TaskHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTuner has no types
@@ -30,6 +31,13 @@ class TaskHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTune
         self.task = task
         self._splits = splits
         self._max_epochs = max_epochs
+        self._fit = getattr(task, "fit", None)
+
+    def declare_hyperparameters(self, hp: Any) -> None:
+        """What a `keras_tuner.HyperModel` that stands in for the task declares, if anything."""
+        own = getattr(self.task, "hypermodel", None)
+        if isinstance(own, keras_tuner.HyperModel):
+            own.declare_hyperparameters(hp)
 
     def build(self, hp: Any) -> Any:
         """A compiled model that fits the task.
@@ -43,18 +51,23 @@ class TaskHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTune
         """The compiled model, and how to train it."""
         model = self.task.build(hp)
         check_model(model, self.task)
-        strategy = choose_strategy(hp, self.task)
+        # A task with a `fit` of its own asks for what that needs; a batch size of ours would take the place of its own.
+        strategy = choose_strategy(hp, self.task) if self._fit is None else Strategy(_batch_size(hp), "none")
         steps = -(-len(self._splits.train) // strategy.batch_size) * self._max_epochs
         compile_model(hp, model, steps=steps)
         return model, strategy
 
     def dry_run(self, hp: Any) -> None:
         """Calls the task's own `fit` with a few rows, so that what it asks `hp` for is known, too."""
-        fit = getattr(self.task, "fit", None)
-        if fit is not None:
+        if self._fit is not None:
             model, _ = self.build_with_strategy(hp)
             few = slice(0, _DRY_ROWS)
-            fit(hp, model, self._splits.train.take(few), self._splits.validation.take(few), 1, [])
+            self._fit(hp, model, self._splits.train.take(few), self._splits.validation.take(few), 1, [])
+
+
+def _batch_size(hp: Any) -> int:
+    """As far as is known before `fit` has asked for it; only the length of a schedule depends on it."""
+    return int(hp.values.get("batch_size", _FIT_BATCH_SIZE))
 
 
 def check_model(model: Any, task: Task) -> None:

@@ -20,13 +20,13 @@ class Journal:
         path: Created where missing, with its folder.
 
     Raises:
-        SearchError: A line that is not the last is not JSON: the file was damaged by something else than a kill.
+        SearchError: A whole line is not an entry: the file was damaged by something else than a kill.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.entries, valid_bytes = _read(path)
+        self.entries, valid_bytes = read_entries(path)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
         os.ftruncate(self._file, valid_bytes)
         os.lseek(self._file, 0, os.SEEK_END)
@@ -37,13 +37,20 @@ class Journal:
 
         Raises:
             ValueError: The content holds NaN or infinity, for which JSON has no word.
+            OSError: The disk is full, say; nothing was written.
         """
         entry = {"event": event, **content}
         line = json.dumps(entry, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-        view = memoryview(line)
-        while view:
-            view = view[os.write(self._file, view) :]
-        os.fsync(self._file)
+        start = os.lseek(self._file, 0, os.SEEK_CUR)
+        try:
+            view = memoryview(line)
+            while view:
+                view = view[os.write(self._file, view) :]
+            os.fsync(self._file)
+        except OSError:  # a full disk, say: half a line must not stand before whatever is written next
+            os.ftruncate(self._file, start)
+            os.lseek(self._file, start, os.SEEK_SET)
+            raise
         self.entries.append(json.loads(line))
 
     def close(self) -> None:
@@ -51,21 +58,30 @@ class Journal:
         os.close(self._file)
 
 
-def _read(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """All whole entries, and the bytes they take."""
+def read_entries(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """All whole entries, and the bytes they take; none where there is no file.
+
+    Raises:
+        SearchError: See `Journal`.
+    """
     entries: list[dict[str, Any]] = []
-    if not path.exists():
-        return entries, 0
-    content = path.read_bytes()
+    content = path.read_bytes() if path.exists() else b""
     valid_bytes = content.rfind(b"\n") + 1  # a torn last line has no end
     for number, line in enumerate(content[:valid_bytes].splitlines(), 1):
         try:
-            entries.append(json.loads(line))
-        except json.JSONDecodeError as error:
+            entries.append(_entry(line))
+        except ValueError as error:  # not JSON, or not even text
             raise SearchError(
-                f"line {number} of {path} is not JSON: {error}",
+                f"line {number} of {path} is no entry of a journal: {error}",
                 fix="Restore the file from a backup, or delete the study's folder and search again.",
                 file=str(path),
                 line=number,
             ) from error
     return entries, valid_bytes
+
+
+def _entry(line: bytes) -> dict[str, Any]:
+    entry = json.loads(line)
+    if not isinstance(entry, dict) or "event" not in entry:
+        raise ValueError("no object with an event")
+    return entry

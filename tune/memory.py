@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any, Literal
 
 import optuna
@@ -71,7 +71,9 @@ class SamplerMemory:
         self._walk(trial_id, space)
         return dict(values)
 
-    def tell(self, trial_id: str, record: TrialRecord, objectives: Sequence[float] | None) -> None:
+    def tell(
+        self, trial_id: str, record: TrialRecord, objectives: Sequence[float] | None, space: list[Any] | None = None
+    ) -> None:
         """Hands the outcome to the sampler.
 
         Pruned, rejected and failed trials count as bad regions: never as good, never ignored.
@@ -80,7 +82,12 @@ class SamplerMemory:
             trial_id: As asked.
             record: State, and for a pruned trial its last rung metric.
             objectives: Values of a completed trial.
+            space: As it is now, if it may have grown since the question: samplers learn nothing of a hyperparameter
+                that is missing in one of the trials they look at.
         """
+        if space is not None and _active_keys(space, record.hyperparameters) - set(self._asked[trial_id].params):
+            self.forget(trial_id)
+            self.ask_fixed(trial_id, space, record.hyperparameters)
         trial = self._asked.pop(trial_id)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
@@ -92,27 +99,31 @@ class SamplerMemory:
                 self._tell_parzen(trial, record)
 
     def forget(self, trial_id: str) -> None:
-        """Takes a question back: its values were a duplicate."""
+        """Takes a question back: its values were a duplicate, or are not all."""
         self._study.tell(self._asked.pop(trial_id), state=TrialState.FAIL)
 
     def _tell_parzen(self, trial: optuna.Trial, record: TrialRecord) -> None:
         if record.state != "pruned":
             trial.set_constraint("feasible", _FAILURE_VIOLATION if record.state == "failed" else 1.0)
         elif len(self._directions) == 1 and record.rung_metric is not None:
-            trial.report(record.rung_metric, record.epochs)
+            # Only compared with that of other pruned trials; a rung metric is better when larger.
+            sign = 1 if self._directions[0] == "maximize" else -1
+            trial.report(sign * record.rung_metric, record.epochs)
         self._study.tell(trial, state=TrialState.PRUNED)
 
     def _tell_gaussian_process(self, trial: optuna.Trial, record: TrialRecord) -> None:
-        """That sampler learns from values only: the last rung metric, or the worst value seen so far."""
+        """That sampler learns from values only: for a pruned trial the last rung metric, else the worst value so far.
+
+        A rung metric need not be what the objective is: it never counts for more than the median value so far.
+        """
         seen = [each.value for each in self._study.get_trials(states=(TrialState.COMPLETE,)) if each.value is not None]
-        worst = min if self._directions[0] == "maximize" else max
-        value = record.rung_metric if record.state == "pruned" else None
-        if value is None and seen:
-            value = worst(seen)
-        if value is None or not math.isfinite(value):
-            self._study.tell(trial, state=TrialState.FAIL)
+        maximize = self._directions[0] == "maximize"
+        if record.state == "pruned" and record.rung_metric is not None and maximize:
+            self._study.tell(trial, min([record.rung_metric, *([median(seen)] if seen else [])]))
+        elif seen:
+            self._study.tell(trial, min(seen) if maximize else max(seen))
         else:
-            self._study.tell(trial, value)
+            self._study.tell(trial, state=TrialState.FAIL)
 
     def _walk(self, trial_id: str, space: list[Any]) -> dict[str, Any]:
         with warnings.catch_warnings():
@@ -147,6 +158,15 @@ def _suggest(trial: optuna.Trial, parameter: Parameter) -> Any:
         case FloatDistribution(low=low, high=high, step=step, log=log):
             return trial.suggest_float(parameter.key, low, high, step=step, log=log)
     raise TypeError(f"no suggestion for {parameter.distribution!r}")
+
+
+def _active_keys(space: list[Any], values: Mapping[str, Any]) -> set[str]:
+    found = set()
+    for parameter, hp, known in walk(space):
+        if parameter is not None:
+            known[hp.name] = values.get(hp.name, hp.default)
+            found.add(parameter.key)
+    return found
 
 
 def _nearest(parameter: Parameter, value: Any) -> tuple[Any, Any]:

@@ -13,21 +13,12 @@ from keras_tuner.engine import hyperparameters as hp_types
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tune.journal import Journal
-from tune.memory import SamplerMemory
+from tune.outcome import RUNG_METRIC, STATUS, checked, derive, record_of, set_metric
 from tune.pareto import non_dominated
+from tune.proposals import Proposal, Proposals
 from tune.record import TrialRecord
 from tune.rungs import Rungs
-from tune.space import active
 
-RUNG_METRIC = "val_accuracy"
-_STATUS = {
-    "completed": TrialStatus.COMPLETED,
-    "pruned": TrialStatus.STOPPED,
-    "rejected": TrialStatus.INVALID,
-    "failed": TrialStatus.FAILED,
-}
-_SAMPLER_TRIES = 5  # before drawing at random, where the sampler repeats itself
-_RANDOM_TRIES = 50  # before a space counts as exhausted
 _MOST_LOSSES = 3  # of a trial whose worker dies each time: then the trial is what kills it
 _REJECTED_FACTOR = 2  # rejected trials cost little and do not count, up to so many times `max_trials`
 
@@ -39,12 +30,14 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
     happens. The journal is the only state on disk; what the sampler knows is rebuilt from it.
 
     Args:
-        objective: As KerasTuner's. Of a list, the first ranks trials (`get_best_trials`); they are never added up, and
-            `get_pareto_trials` returns the trials that no other beats in all of them.
+        objective: As KerasTuner's; None is accuracy, the larger the better. Of a list, the first ranks trials
+            (`get_best_trials`); they are never added up, and `get_pareto_trials` returns the trials that no other
+            beats in all of them.
         max_trials: Trials that are not rejected, at most.
         hyperparameters: Known before the first trial, or None.
         seed: Zero is a seed like any other.
-        rungs: When to stop a trial that reports `val_accuracy` with `update_trial`; None never does.
+        rungs: When to stop a trial that reports `val_accuracy` with `update_trial`, which then is no objective; None
+            never does.
         enqueue: Values to try first, in this order; what the space does not hold falls back to defaults.
         enqueue_defaults: Try the defaults after `enqueue`.
         journal: None opens `journal.jsonl` in the tuner's project folder.
@@ -75,14 +68,13 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         self.records: dict[str, TrialRecord] = {}
         self._lock = threading.RLock()
         self._rungs = rungs
-        self._enqueue: list[tuple[str, Mapping[str, Any]]] = [("warm start", values) for values in enqueue]
-        self._enqueue += [("default", {})] if enqueue_defaults else []
         self._journal = journal
         self._replayed = False
         self._origins: dict[str, str] = {}
         self._losses: dict[str, int] = {}
         self._waiting: list[str] = []  # started, but their worker or driver is gone
-        self._memory: SamplerMemory | None = None
+        self._enqueue, self._enqueue_defaults = tuple(enqueue), enqueue_defaults
+        self._proposals = self._propose(seed)
 
     # --- KerasTuner's face ---------------------------------------------------------------------------------------
 
@@ -95,26 +87,20 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
             self.reload()
             if tuner_id in self.ongoing_trials:
                 return self.ongoing_trials[tuner_id]
-            trial = self.trials[self._waiting.pop(0)] if self._waiting else self._start()
+            trial = self._again() if self._waiting else self._start()
             if trial.status == TrialStatus.RUNNING:
                 self.ongoing_trials[tuner_id] = trial
             return trial
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Values for a new trial: the enqueued first, then the sampler's; never the same values twice."""
-        memory = self._sampler()
-        while self._enqueue:
-            origin, wanted = self._enqueue.pop(0)
-            values = memory.ask_fixed(trial_id, self.hyperparameters.space, wanted)
-            if not self._duplicate(values):
-                return self._populated(trial_id, values, origin)
-            memory.forget(trial_id)
-        for attempt in range(_SAMPLER_TRIES + _RANDOM_TRIES):
-            values = memory.ask(trial_id, self.hyperparameters.space, uniform=attempt >= _SAMPLER_TRIES)
-            if not self._duplicate(values):
-                return self._populated(trial_id, values, "sampler")
-            memory.forget(trial_id)
-        return {"status": TrialStatus.STOPPED, "values": None}
+        with self._lock:
+            self.reload()
+            proposal = self._proposals.draw(trial_id, self.hyperparameters.space)
+            if proposal is None:
+                return {"status": TrialStatus.STOPPED, "values": None}
+            self._origins[trial_id] = proposal.origin
+            return {"status": TrialStatus.RUNNING, "values": dict(proposal.values)}
 
     def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
         """Takes a rung metric (`val_accuracy` at epoch `step`), or the final metrics with the objective in them.
@@ -151,7 +137,8 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
             if trial is not known:
                 known.hyperparameters, known.status, known.message = trial.hyperparameters, trial.status, trial.message
             self.update_space(known.hyperparameters)
-            record = self._checked(record or self._derive(known))
+            record = record or derive(known, self.objective.name, self._origins[known.trial_id])
+            record = checked(record, [each.name for each in self.objectives])
             self._write("ended", record=record.to_json())
             self._conclude(record)
 
@@ -169,12 +156,12 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
                 self._waiting.append(trial_id)
                 return None
             message = f"the worker process died {_MOST_LOSSES} times while it ran this trial (out of memory?)"
-            record = self._record(trial_id, "failed", error=message)
+            record = record_of(self.trials[trial_id], "failed", self._origins[trial_id], error=message)
             self.end_trial(self.trials[trial_id], record)
             return record
 
     def attempts(self, trial_id: str) -> int:
-        """How many times a trial was handed to a worker, this time included."""
+        """1, and one more for each worker that died with the trial."""
         return self._losses.get(trial_id, 0) + 1
 
     def origin(self, trial_id: str) -> str:
@@ -192,22 +179,31 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
                 self._write("space", hyperparameters=added)
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
-        """Completed trials only, the best first: never one that failed, was pruned or rejected."""
-        completed = [trial for trial in self.trials.values() if trial.status == TrialStatus.COMPLETED]
-        completed.sort(key=lambda trial: trial.score, reverse=self.objective.direction == "max")
-        return completed[:num_trials]
+        """Completed trials only, the best first: never one that failed, was pruned or rejected.
+
+        What counts is the record: KerasTuner's tuners set a trial's status before it has a score.
+        """
+        with self._lock:
+            ended = [record.trial_id for record in self.records.values() if record.state == "completed"]
+            completed = [self.trials[trial_id] for trial_id in ended]
+            completed.sort(key=lambda trial: trial.score, reverse=self.objective.direction == "max")
+            return completed[:num_trials]
 
     def get_pareto_trials(self) -> list[Trial]:
         """Completed trials that no other beats in all objectives."""
-        completed = self.get_best_trials(len(self.trials))
-        costs = [[self._signed(each, trial) for each in self.objectives] for trial in completed]
-        return [completed[index] for index in non_dominated(costs)]
+        with self._lock:
+            completed = self.get_best_trials(len(self.trials))
+            signs = [-1 if each.direction == "max" else 1 for each in self.objectives]
+            reached = [self._objectives(self.records[trial.trial_id]) for trial in completed]
+            costs = [[sign * value for sign, value in zip(signs, values, strict=True)] for values in reached]
+            return [completed[index] for index in non_dominated(costs)]
 
     def remaining_trials(self) -> int:
         """How many trials may still start."""
-        rejected = sum(record.state == "rejected" for record in self.records.values())
-        free = min(rejected, _REJECTED_FACTOR * self.max_trials)
-        return int(max(0, self.max_trials - (len(self.trials) - free)))
+        with self._lock:
+            rejected = sum(record.state == "rejected" for record in self.records.values())
+            free = min(rejected, _REJECTED_FACTOR * self.max_trials)
+            return int(max(0, self.max_trials - (len(self.trials) - free)))
 
     def save(self) -> None:
         """Nothing to do: every entry of the journal was on disk when it was made."""
@@ -220,11 +216,28 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
             if self._journal is None:
                 self._journal = Journal(Path(self._project_dir) / "journal.jsonl")
             self._replayed = True
+            # A resumed search must not draw again what it drew at its beginning.
+            started = sum(entry["event"] == "started" for entry in self._journal.entries)
+            self._proposals = self._propose(self.seed + started)
             for entry in list(self._journal.entries):
                 self._replay(entry)
             self._waiting = [trial_id for trial_id in self.trials if trial_id not in self.records]
 
     # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _propose(self, seed: int) -> Proposals:
+        return Proposals(
+            self._enqueue,
+            defaults=self._enqueue_defaults,
+            directions=["maximize" if each.direction == "max" else "minimize" for each in self.objectives],
+            max_trials=self.max_trials,
+            seed=seed,
+        )
+
+    def _again(self) -> Trial:
+        trial = self.trials[self._waiting.pop(0)]
+        trial.status = TrialStatus.RUNNING  # a rung may have said "stop" to the worker that is gone
+        return trial
 
     def _start(self) -> Trial:
         trial_id = str(len(self.trials))
@@ -236,16 +249,12 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         self._write("started", trial_id=trial_id, hyperparameters=answer["values"], origin=self._origins[trial_id])
         return self._remember(trial_id, answer["values"])
 
-    def _populated(self, trial_id: str, values: Mapping[str, Any], origin: str) -> dict[str, Any]:
-        self._origins[trial_id] = origin
-        return {"status": TrialStatus.RUNNING, "values": dict(values)}
-
     def _remember(self, trial_id: str, values: Mapping[str, Any]) -> Trial:
         hyperparameters = self.hyperparameters.copy()
         hyperparameters.values = dict(values)
         trial = self.trials[trial_id] = Trial(hyperparameters, trial_id, TrialStatus.RUNNING)
         self.start_order.append(trial_id)
-        self._tried_so_far.add(self._compute_values_hash(dict(values)))
+        self._proposals.mark(values)
         return trial
 
     def _report(self, trial: Trial, epoch: int, metric: float) -> None:
@@ -253,7 +262,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         self._rung(trial, epoch, metric)
 
     def _rung(self, trial: Trial, epoch: int, metric: float) -> None:
-        self._set_metric(trial, RUNG_METRIC, metric, epoch, direction="max")
+        set_metric(trial, RUNG_METRIC, metric, epoch, direction="max")
         warm = self._origins.get(trial.trial_id) == "warm start"  # its weights may be trained: no race for others
         if self._rungs is None or warm or self._rungs.go_on(trial.trial_id, epoch=epoch, metric=metric):
             return
@@ -262,73 +271,29 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
     def _set_metrics(self, trial: Trial, metrics: Mapping[str, float], step: int) -> None:
         directions = {each.name: each.direction for each in self.objectives}
         for name, value in metrics.items():
-            self._set_metric(trial, name, float(value), step, direction=directions.get(name, "min"))
-
-    def _set_metric(self, trial: Trial, name: str, value: float, step: int, *, direction: str) -> None:
-        if not trial.metrics.exists(name):
-            trial.metrics.register(name, direction=direction)
-        trial.metrics.update(name, value, step=step)
-
-    def _derive(self, trial: Trial) -> TrialRecord:
-        if trial.status == TrialStatus.STOPPED:
-            return self._record(trial.trial_id, "pruned")
-        if trial.status != TrialStatus.COMPLETED:
-            return self._record(trial.trial_id, "failed", error=trial.message)
-        metrics = {name: value for name in trial.metrics.metrics if (value := _value(trial, name)) is not None}
-        return self._record(trial.trial_id, "completed", score=metrics.get(self.objective.name), metrics=metrics)
-
-    def _record(self, trial_id: str, state: Any, **content: Any) -> TrialRecord:
-        trial = self.trials[trial_id]
-        rung, epochs = _last(trial, RUNG_METRIC)
-        values = active(trial.hyperparameters.space, trial.hyperparameters.values)
-        return TrialRecord(
-            trial_id, values, state, origin=self._origins[trial_id], rung_metric=rung, epochs=epochs, **content
-        )
-
-    def _checked(self, record: TrialRecord) -> TrialRecord:
-        """A score that is not a number is a failure, whatever the trial says of itself."""
-        if record.state != "completed":
-            return record
-        values = [record.score, *(record.metrics.get(each.name) for each in self.objectives[1:])]
-        if all(value is not None and math.isfinite(value) for value in values):
-            return record
-        return self._record(record.trial_id, "failed", error=f"the objective is not a finite number: {values}")
+            set_metric(trial, name, float(value), step, direction=directions.get(name, "min"))
 
     def _conclude(self, record: TrialRecord) -> None:
         trial = self.trials[record.trial_id]
         self.records[record.trial_id] = record
         self.end_order.append(record.trial_id)
-        trial.status, trial.message = _STATUS[record.state], record.error
-        objectives = None
-        if record.score is not None:  # completed: `_checked`
+        trial.status, trial.message = STATUS[record.state], record.error
+        trial.hyperparameters = self.hyperparameters.copy()  # with what the build, or the fit, asked for on its way
+        trial.hyperparameters.values = dict(record.hyperparameters)
+        if record.score is not None:  # completed: `checked`
             trial.score, trial.best_step = record.score, record.epochs
-            self._set_metrics(trial, {self.objective.name: record.score, **record.metrics}, record.epochs)
-            objectives = [self._objective(each, trial) for each in self.objectives]
-        self._tried_so_far.add(self._compute_values_hash(dict(record.hyperparameters)))
-        self._sampler().tell(record.trial_id, record, objectives)
+            self._set_metrics(trial, {**record.metrics, self.objective.name: record.score}, record.epochs)
+        objectives = None if record.score is None else self._objectives(record)
+        self._proposals.tell(record, objectives, self.hyperparameters.space)
 
     def _let_go(self, trial_id: str) -> None:
         holders = [tuner_id for tuner_id, trial in self.ongoing_trials.items() if trial.trial_id == trial_id]
         for tuner_id in holders:
             del self.ongoing_trials[tuner_id]
 
-    def _sampler(self) -> SamplerMemory:
-        if self._memory is None:
-            self._memory = SamplerMemory(
-                directions=["maximize" if each.direction == "max" else "minimize" for each in self.objectives],
-                max_trials=self.max_trials,
-                seed=self.seed + len(self.trials),  # a resumed search goes on otherwise than it began
-            )
-        return self._memory
-
-    def _objective(self, objective: Any, trial: Trial) -> float:
-        value = _value(trial, objective.name)
-        assert value is not None  # a completed trial has all objectives: `_checked`
-        return value
-
-    def _signed(self, objective: Any, trial: Trial) -> float:
-        value = self._objective(objective, trial)
-        return -value if objective.direction == "max" else value
+    def _objectives(self, record: TrialRecord) -> list[float]:
+        assert record.score is not None  # a completed trial has all objectives: `checked`
+        return [record.score, *(record.metrics[each.name] for each in self.objectives[1:])]
 
     def _write(self, event: str, **content: Any) -> None:
         self.reload()
@@ -342,25 +307,12 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
             case "started":
                 trial_id, values = entry["trial_id"], entry["hyperparameters"]
                 self._origins[trial_id] = entry["origin"]
-                self._enqueue = self._enqueue[1:] if entry["origin"] != "sampler" else self._enqueue
-                self._sampler().ask_fixed(trial_id, self.hyperparameters.space, values)
+                self._proposals.repeat(trial_id, self.hyperparameters.space, Proposal(values, entry["origin"]))
                 self._remember(trial_id, values)
-            case "epoch" if entry["metric"] is not None:
-                self._rung(self.trials[entry["trial_id"]], entry["epoch"], entry["metric"])
+            case "epoch":
+                metric = math.nan if entry["metric"] is None else entry["metric"]
+                self._rung(self.trials[entry["trial_id"]], entry["epoch"], metric)
             case "lost":
                 self._losses[entry["trial_id"]] = self._losses.get(entry["trial_id"], 0) + 1
             case "ended":
                 self._conclude(TrialRecord.from_json(entry["record"]))
-
-
-def _value(trial: Trial, name: str) -> float | None:
-    if not trial.metrics.exists(name):
-        return None
-    return float(trial.metrics.get_last_value(name))
-
-
-def _last(trial: Trial, name: str) -> tuple[float | None, int]:
-    if not trial.metrics.exists(name):
-        return None, 0
-    last = trial.metrics.get_history(name)[-1]
-    return float(last.value[-1]), int(last.step)

@@ -10,6 +10,7 @@ from evertune.tensors import TensorSpec
 
 _ACTIVATIONS = ["relu", "gelu", "silu"]  # all three have an ONNX operator or a short graph
 _MOST_LAYERS = 3  # of convolutions
+_SMALLEST = 3  # side of an image into which a convolution fits
 _MOMENTUM = 0.9  # of the running mean and variance: searches train for few steps
 
 
@@ -97,11 +98,12 @@ def _deepest(spec: TensorSpec) -> int:
 
 def _only_image(task: Task) -> TensorSpec:
     spec = task.inputs[0]
-    known = all(size is not None for size in spec.shape)
+    known = all(size is not None for size in spec.shape) and all((size or 0) >= _SMALLEST for size in spec.shape[:2])
     if len(task.inputs) == 1 and len(spec.shape) in (2, 3) and known and spec.dtype in ("uint8", "float32"):
         return spec
     raise TaskError(
-        f"presets.image needs one input of shape (height, width) or (height, width, channels), uint8 or float32; "
+        f"presets.image needs one input of shape (height, width) or (height, width, channels), sides of three or more, "
+        f"uint8 or float32; "
         f"task {task.name!r} declares {[each.to_json() for each in task.inputs]}",
         fix="Declare such an input, or build the model yourself in Task.build.",
     )

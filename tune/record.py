@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
@@ -51,10 +52,18 @@ class TrialRecord:
         return replace(self, origin=origin, seconds=seconds)
 
     def to_json(self) -> dict[str, Any]:
-        """The record as one object of the journal."""
-        return asdict(self)
+        """The record as one object of the journal; JSON has no word for NaN and infinity: they are left out."""
+        return dict(_finite(asdict(self)))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TrialRecord:
         """Inverse of `to_json`; what a later version adds is ignored."""
         return cls(**{each.name: data[each.name] for each in fields(cls) if each.name in data})
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, list):
+        return [_finite(each) for each in content]
+    if not isinstance(content, dict):
+        return content
+    return {key: _finite(each) for key, each in content.items() if not isinstance(each, float) or math.isfinite(each)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -35,11 +36,18 @@ class Rungs:
     _reached: dict[int, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
 
     def go_on(self, trial_id: str, *, epoch: int, metric: float) -> bool:
-        """Records what a trial reached and says whether it goes on. Asking again gives no second entry."""
+        """Records what a trial reached and says whether it goes on. Asking again gives no second entry.
+
+        A metric that is not a finite number is worse than any other, and ends its trial at once.
+        """
+        if not math.isfinite(metric):
+            metric = -math.inf if self.maximize else math.inf
         if not self._is_rung(epoch):
-            return True
+            return math.isfinite(metric)
         reached = self._reached[epoch]
         reached[trial_id] = metric if self.maximize else -metric
+        if not math.isfinite(metric):
+            return False
         if len(reached) < self.factor:
             return True
         better = sum(other > reached[trial_id] for other in reached.values())

@@ -25,5 +25,6 @@ def choose_sampler(*, conditional: bool, objectives: int, max_trials: int, seed:
         # `group` models each set of parameters that occur together on its own; stable since 2020, still so marked.
         warnings.simplefilter("ignore", ExperimentalWarning)
         if not conditional and objectives == 1 and max_trials <= _GP_TRIALS:
-            return GPSampler(seed=seed, n_startup_trials=startup)
+            # A hyperparameter that appears late is drawn at random: nobody can do anything about it.
+            return GPSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
         return TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, group=conditional)

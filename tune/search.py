@@ -16,7 +16,7 @@ from evertune.errors import EvertuneError, SearchError
 from evertune.loading import explain_in_task, load_task, source_digest
 from evertune.settings import ExportSettings, LimitSettings, TuneSettings
 from evertune.task import LabelledWindow, Splits, Task
-from tune.dataset import write_splits
+from tune.dataset import digest, write_splits
 from tune.events import Progress, SearchStarted
 from tune.journal import Journal
 from tune.plan import Plan
@@ -77,8 +77,9 @@ def search(
             export=export,
             warm_weights=None if warm_start is None or warm_start.weights is None else warm_start.weights.resolve(),
         )
-        journal = _open_journal(plan, _fingerprint(plan, splits, task))
+        journal = _open_journal(plan, _fingerprint(plan, splits, task))  # another search's folder is left as it is
         try:
+            write_splits(splits, plan.data)
             _run(journal, plan, task, splits, settings, warm_start or WarmStart(), progress, clock)
         finally:
             journal.close()
@@ -101,7 +102,8 @@ def _run(
     ended = sum(entry["event"] == "ended" for entry in journal.entries)
     if _is_finished(journal, settings.max_trials):
         return
-    workers = max(1, min(settings.workers, settings.max_trials - ended))
+    counted = sum(entry["event"] == "ended" and entry["record"]["state"] != "rejected" for entry in journal.entries)
+    workers = max(1, min(settings.workers, settings.max_trials - counted))
     if progress is not None:
         progress(SearchStarted(clock(), settings.max_trials, settings.max_epochs, workers, ended))
     pool = WorkerPool(plan, workers)
@@ -162,13 +164,14 @@ def _data(task: Task, window: LabelledWindow, root: Path, reference: str) -> Spl
 
 @contextmanager
 def _blame(plan: Plan) -> Iterator[None]:
-    """What the task's `build` raises while the search space is explored."""
+    """What the task's `build`, or its own `fit`, raises while the search space is explored."""
     try:
         yield
     except EvertuneError:
         raise
     except Exception as error:
-        raise explain_in_task(error, _file(plan.root, plan.reference), "the model cannot be built") from error
+        doing = "the model cannot be built, or not trained"
+        raise explain_in_task(error, _file(plan.root, plan.reference), doing) from error
 
 
 def _file(root: Path, reference: str) -> Path:
@@ -194,7 +197,7 @@ def _fingerprint(plan: Plan, splits: Splits, task: Task) -> dict[str, Any]:
         "task": task.name,
         "reference": plan.reference.rpartition(":")[2],
         "source_sha256": source_digest(plan.reference, plan.root),
-        "data_sha256": write_splits(splits, plan.data),
+        "data_sha256": digest(splits),
         "max_epochs": plan.max_epochs,
         "seed": plan.seed,
         "backend": plan.backend,

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from evertune.bundle import Bundle, BundleStore
-from evertune.errors import ExportError
+from evertune.errors import ExportError, SearchError
 from evertune.files import write_atomic
 from evertune.loading import load_task, source_digest
 from evertune.settings import Project
 from tune.dataset import open_splits
 from tune.record import TrialRecord
 from tune.study import Study, no_winner, ranked
+from tune.weights import WEIGHTS
 
 HYPERPARAMETERS = "hyperparameters.json"
-WEIGHTS = "weights.npz"
 
 
 def ship(
@@ -37,15 +37,19 @@ def ship(
         store: Another store.
 
     Raises:
-        SearchError: No trial completed.
+        SearchError: No trial completed, or its weights are gone.
         ExportError: None of the kept trials can ship; the first reason.
     """
     from tune.search import _fix_backend
 
     _fix_backend(study.plan.backend)
     candidates = [record for record in ranked(study.trials) if _weights(study, record).exists()]
-    if not candidates:
+    if not ranked(study.trials):
         raise no_winner(study.trials)
+    if not candidates:
+        raise SearchError(
+            f"the weights of {study.folder}'s best trials are gone", fix="Search again.", folder=str(study.folder)
+        )
     target = store or BundleStore(project.bundle_url)
     first: ExportError | None = None
     for record in candidates:

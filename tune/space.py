@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import keras_tuner
@@ -47,7 +49,10 @@ class Parameter:
         if isinstance(self.hp, hp_types.Choice) and self.hp.ordered:
             return self.hp.values.index(value)
         internal = self.hp.value_to_prob(value) if _is_unit(self.hp) else value
-        if not self.distribution._contains(self.distribution.to_internal_repr(internal)):
+        if not self.distribution._contains(self.distribution.to_internal_repr(internal)) or (
+            # KerasTuner's map also takes values between two steps and beyond the last
+            _is_unit(self.hp) and not math.isclose(self.to_value(internal), value, rel_tol=1e-9)
+        ):
             raise ValueError(f"{self.hp.name} = {value!r} is not in the space {self.distribution}")
         return internal
 
@@ -112,5 +117,5 @@ def _distribution(hp: Any) -> BaseDistribution:
         return IntDistribution(hp.min_value, hp.min_value + (hp.max_value - hp.min_value) // step * step, log, step)
     if hp.step is None:
         return FloatDistribution(hp.min_value, hp.max_value, log)
-    steps = int((hp.max_value - hp.min_value) / hp.step + 1e-9)
-    return FloatDistribution(hp.min_value, hp.min_value + steps * hp.step, step=hp.step)
+    low, high, width = (Decimal(str(each)) for each in (hp.min_value, hp.max_value, hp.step))  # 3 * 0.1 > 0.3
+    return FloatDistribution(hp.min_value, float(low + (high - low) // width * width), step=hp.step)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evertune.errors import SearchError
+from tune.journal import read_entries
 from tune.pareto import non_dominated
 from tune.plan import Plan
 from tune.record import TrialRecord
@@ -79,13 +79,12 @@ def load_study(folder: Path) -> Study:
     """Reads a study from its journal; imports no framework.
 
     Raises:
-        SearchError: There is no study.
+        SearchError: There is no study, or its journal is damaged.
     """
-    path = folder / JOURNAL
-    if not path.is_file():
+    entries, _ = read_entries(folder / JOURNAL)
+    header = next((entry for entry in entries if entry["event"] == "study"), None)
+    if header is None:  # no journal, or one whose search was killed before its first line
         raise SearchError(f"there is no study in {folder}", fix="Run `evertune tune` first.", folder=str(folder))
-    entries = [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]  # the last part is torn or empty
-    header = next(entry for entry in entries if entry["event"] == "study")
     trials = tuple(TrialRecord.from_json(entry["record"]) for entry in entries if entry["event"] == "ended")
     plan = Plan.from_json({**header["plan"], "folder": str(folder)})  # wherever it lies by now
     return Study(folder, trials, plan, header["fingerprint"])

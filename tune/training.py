@@ -14,8 +14,9 @@ from evertune.rows import Rows
 from evertune.task import Splits
 from evertune.tensors import Array, Tensors
 from tune.augment import augment
+from tune.seeding import seed_generators
 from tune.strategy import Strategy
-from tune.weights import assign, load_arrays, save_arrays, values_of
+from tune.weights import assign, fits, load_arrays, save_arrays, values_of
 
 _PREDICT_ROWS = 256
 
@@ -43,8 +44,8 @@ def train(
 ) -> Trained:
     """Trains a compiled model, from its checkpoint where there is one.
 
-    Order and augmentation of an epoch depend on seed and epoch alone, so a training that was killed goes on as it
-    would have: at most one epoch is done twice.
+    Order, augmentation and dropout of an epoch depend on seed and epoch alone, so a training that was killed goes on
+    as it would have: at most one epoch is done twice.
 
     Args:
         model: Compiled Keras model.
@@ -90,7 +91,10 @@ def sample_weights(rows: Rows) -> Array | None:
 
 
 def _epoch(model: Any, strategy: Strategy, rows: Rows, *, epoch: int, seed: int) -> None:
+    import keras
+
     random = np.random.default_rng((seed, epoch))
+    dropout_seed = int(random.integers(2**31))
     order = random.permutation(len(rows))
     inputs = {name: value[order] for name, value in rows.inputs.items()}
     if strategy.augmentation != "none":
@@ -104,6 +108,8 @@ def _epoch(model: Any, strategy: Strategy, rows: Rows, *, epoch: int, seed: int)
         initial_epoch=epoch,
         epochs=epoch + 1,
         shuffle=False,  # done: the same at every start
+        # Not earlier: the first `fit` of a model draws numbers before it begins.
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: seed_generators(dropout_seed))],
         verbose=0,
     )
     loss = history.history["loss"][-1]
@@ -125,12 +131,12 @@ class _State:
         if not self._path.exists():
             return 0
         saved = load_arrays(self._path)
-        self._model.optimizer.build(self._model.trainable_variables)
-        fits = assign(self._model.variables, saved["model"]) and assign(
-            self._model.optimizer.variables, saved["optimizer"]
-        )
-        if not fits:
-            return 0  # the task was edited in between
+        optimizer = self._model.optimizer
+        optimizer.build(self._model.trainable_variables)
+        if not (fits(self._model.variables, saved["model"]) and fits(optimizer.variables, saved["optimizer"])):
+            return 0  # the task builds another model now
+        assign(self._model.variables, saved["model"])
+        assign(optimizer.variables, saved["optimizer"])
         self.accuracies, self.best = saved["accuracies"][0].tolist(), saved["best"]
         return len(self.accuracies)
 

@@ -26,7 +26,7 @@ from tune.events import (
 )
 from tune.execution import execute
 from tune.hypermodel import TaskHyperModel
-from tune.oracle import RUNG_METRIC
+from tune.outcome import RUNG_METRIC
 from tune.plan import Plan
 from tune.pool import Worker, WorkerPool
 from tune.record import TrialRecord
@@ -176,15 +176,20 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
         if worker.trial_id is not None:
             failed = self.oracle.lose_trial(worker.trial_id)
             if failed is not None:
+                tidy(self._plan, list(self.oracle.records.values()))
                 self._tell(TrialFailed(self._clock(), failed.trial_id, failed))
         elif not worker.ready:
-            self._failed_starts += 1
-            if self._failed_starts >= _MOST_FAILED_STARTS:
-                raise SearchError(
-                    f"workers end with exit code {code} before they are ready", fix=f"Read {worker.log}.", code=code
-                )
+            self._failed_start(worker)
         self._exhausted = False
         pool.start()
+
+    def _failed_start(self, worker: Worker) -> None:
+        self._failed_starts += 1
+        if self._failed_starts >= _MOST_FAILED_STARTS:
+            code = worker.process.returncode
+            raise SearchError(
+                f"workers end with exit code {code} before they are ready", fix=f"Read {worker.log}.", code=code
+            )
 
     def _end_overdue(self, pool: WorkerPool) -> None:
         for worker in list(pool.workers):
@@ -194,7 +199,9 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
                 continue
             trial_id = worker.trial_id
             pool.kill(worker)
-            if trial_id is not None:
+            if trial_id is None:
+                self._failed_start(worker)
+            else:
                 values = dict(self.oracle.trials[trial_id].hyperparameters.values)
                 message = f"timeout: the trial ran for {seconds:.0f} s, the limit is {limit:.0f} s"
                 self._conclude(TrialRecord(trial_id, values, "failed", error=message), worker)

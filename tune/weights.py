@@ -12,6 +12,9 @@ import numpy as np
 from evertune.files import write_atomic
 from evertune.tensors import Array
 
+WEIGHTS = "weights.npz"
+"""Of a completed trial, in its folder."""
+
 
 def values_of(variables: Sequence[Any]) -> list[Array]:
     """Copies of the variables' values, in order."""
@@ -22,12 +25,16 @@ def values_of(variables: Sequence[Any]) -> list[Array]:
 
 def assign(variables: Sequence[Any], values: Sequence[Array]) -> bool:
     """Puts values into variables; does nothing and returns False where number or shapes differ."""
-    shapes = [tuple(variable.shape) for variable in variables]
-    if shapes != [value.shape for value in values]:
+    if not fits(variables, values):
         return False
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return True
+
+
+def fits(variables: Sequence[Any], values: Sequence[Array]) -> bool:
+    """Whether there are as many values as variables, of the same shapes."""
+    return [tuple(variable.shape) for variable in variables] == [value.shape for value in values]
 
 
 def save_arrays(path: Path, **groups: Sequence[Array]) -> None:

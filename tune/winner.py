@@ -8,11 +8,10 @@ from typing import Any
 import keras_tuner
 
 from evertune.errors import SearchError
-from tune.execution import WEIGHTS
 from tune.hypermodel import TaskHyperModel
 from tune.plan import Plan
 from tune.seeding import seed_everything
-from tune.weights import assign, load_arrays
+from tune.weights import WEIGHTS, assign, load_arrays
 
 
 def load_winner(hypermodel: TaskHyperModel, values: Mapping[str, Any], plan: Plan, trial_id: str) -> Any:

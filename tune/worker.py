@@ -10,7 +10,7 @@ import threading
 import traceback
 from typing import Any
 
-from evertune.errors import EvertuneError, ExportError
+from evertune.errors import EvertuneError
 from tune.channel import Channel, Message
 from tune.plan import Plan
 from tune.record import TrialRecord
@@ -69,7 +69,7 @@ def _run(tuner: Any, message: Message) -> Message:
 
 def _explain(error: Exception) -> str:
     """A traceback, unless the error was raised on purpose and says it all."""
-    if isinstance(error, EvertuneError) and isinstance(error, ExportError):
+    if isinstance(error, EvertuneError):
         return f"{type(error).__name__}: {error}"
     return traceback.format_exc()
 

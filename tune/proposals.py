@@ -1,0 +1,89 @@
+"""What to try next: what was enqueued, then what the sampler suggests; never the same values twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tune.memory import Direction, SamplerMemory
+from tune.record import TrialRecord
+
+_SAMPLER_TRIES = 5  # before drawing at random, where the sampler repeats itself
+_RANDOM_TRIES = 50  # before a space counts as exhausted
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Values of the active hyperparameters, and where they come from: "warm start", "default" or "sampler"."""
+
+    values: Mapping[str, Any]
+    origin: str
+
+
+class Proposals:
+    """The queue, the sampler, and all values that were ever tried.
+
+    Args:
+        enqueue: Values to try first; what the space does not hold falls back to defaults.
+        defaults: Try the defaults after that.
+        directions: For each objective.
+        max_trials: Of the search; decides the sampler.
+        seed: Of the sampler.
+    """
+
+    def __init__(
+        self,
+        enqueue: Iterable[Mapping[str, Any]],
+        *,
+        defaults: bool,
+        directions: Sequence[Direction],
+        max_trials: int,
+        seed: int,
+    ) -> None:
+        self._queue = [Proposal(values, "warm start") for values in enqueue]
+        self._queue += [Proposal({}, "default")] if defaults else []
+        self._memory = SamplerMemory(directions=directions, max_trials=max_trials, seed=seed)
+        self._tried: set[frozenset[tuple[str, str]]] = set()
+
+    def draw(self, trial_id: str, space: list[Any]) -> Proposal | None:
+        """The next one; None where the space seems to hold nothing new."""
+        while self._queue:
+            wanted = self._queue.pop(0)
+            values = self._memory.ask_fixed(trial_id, space, wanted.values)
+            if self._is_new(trial_id, values):
+                return Proposal(values, wanted.origin)
+        for attempt in range(_SAMPLER_TRIES + _RANDOM_TRIES):
+            values = self._memory.ask(trial_id, space, uniform=attempt >= _SAMPLER_TRIES)
+            if self._is_new(trial_id, values):
+                return Proposal(values, "sampler")
+        return None
+
+    def repeat(self, trial_id: str, space: list[Any], proposal: Proposal) -> None:
+        """Draws as an earlier process did, from its journal."""
+        if proposal.origin != "sampler":
+            self._queue = self._queue[1:]
+        self._memory.ask_fixed(trial_id, space, proposal.values)
+
+    def mark(self, values: Mapping[str, Any]) -> None:
+        """These are being tried, and will not be drawn again."""
+        self._tried.add(_identity(values))
+
+    def tell(self, record: TrialRecord, objectives: Sequence[float] | None, space: list[Any]) -> None:
+        """Lets the sampler learn from an outcome; its values may have grown by what the build asked for."""
+        self.mark(record.hyperparameters)
+        self._memory.tell(record.trial_id, record, objectives, space)
+
+    def _is_new(self, trial_id: str, values: Mapping[str, Any]) -> bool:
+        if _identity(values) not in self._tried:
+            return True
+        self._memory.forget(trial_id)
+        return False
+
+
+def _identity(values: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    """Numbers to 15 digits: steps of a range differ in the last bit from what a user writes (3 * 0.1 and 0.3)."""
+    return frozenset(
+        (name, f"{value:.15g}" if isinstance(value, bool | int | float) else f"text {value}")
+        for name, value in values.items()
+    )
