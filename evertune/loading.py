@@ -136,7 +136,8 @@ def _adapt(hypermodel_type: type[Any], path: Path) -> Task:
         "__doc__": hypermodel_type.__doc__,
         "__module__": hypermodel_type.__module__,
     }
-    if "fit" in vars(hypermodel_type):
+    own = [base for base in hypermodel_type.__mro__ if not base.__module__.startswith("keras_tuner")]
+    if any("fit" in vars(base) for base in own):
         content["fit"] = _fit
     return _make(type(hypermodel_type.__name__, (tasks[0],), content), path)
 

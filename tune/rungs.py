@@ -12,13 +12,13 @@ class Rungs:
     """Asynchronous successive halving, stopping variant, whose first rung is one epoch.
 
     A trial that reaches a rung goes on if it is in the best third of all that have reached it so far; the first two
-    always go on. Rungs lie at 1, 3, 9, ... epochs. After one epoch the order of trials is already most of the truth:
-    "one epoch, then train the best" matched Hyperband at a tenth of the compute in Egele et al. 2023,
-    "Is One Epoch All You Need For Multi-Fidelity Hyperparameter Optimization?"; the asynchronous rule is that of
-    Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning".
+    always go on. Rungs lie at 1, 3, 9, ... epochs, up to half of all: later, little is left to save. After one epoch
+    the order of trials is already most of the truth: "one epoch, then train the best" matched Hyperband at a tenth of
+    the compute in Egele et al. 2023, "Is One Epoch All You Need For Multi-Fidelity Hyperparameter Optimization?"; the
+    asynchronous rule is that of Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning".
 
     Args:
-        max_epochs: Of a trial; no rung lies there, since nothing is left to save.
+        max_epochs: Of a trial.
         factor: One of so many goes on.
         maximize: The metric is better when larger.
 
@@ -57,4 +57,4 @@ class Rungs:
         rung = 1
         while rung < epoch:
             rung *= self.factor
-        return rung == epoch and epoch < self.max_epochs
+        return rung == epoch and 2 * epoch <= self.max_epochs

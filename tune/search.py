@@ -209,19 +209,27 @@ def _fingerprint(plan: Plan, splits: Splits, task: Task) -> dict[str, Any]:
 def _open_journal(plan: Plan, fingerprint: Mapping[str, Any]) -> Journal:
     journal = Journal(plan.folder / JOURNAL)
     header = next((entry for entry in journal.entries if entry["event"] == "study"), None)
-    if header is None:
-        journal.append("study", format_version=1, plan=plan.to_json(), fingerprint=fingerprint)
-        return journal
-    differences = [
-        f"{name} was {header['fingerprint'].get(name)!r} and is {value!r}"
-        for name, value in fingerprint.items()
-        if header["fingerprint"].get(name) != value
-    ]
+    differences = [] if header is None else _differences(header["fingerprint"], fingerprint)
+    if differences and not any(entry["event"] == "started" for entry in journal.entries):
+        journal.close()  # it ended before its first trial, in an error that was mended since: nothing is lost
+        journal.path.unlink()
+        return _open_journal(plan, fingerprint)
     if differences:
         journal.close()
         raise SearchError(
             f"{plan.folder} holds another search: {'; '.join(differences)}",
-            fix="Choose another folder, or delete this one.",
+            fix="Choose another folder (`evertune tune --study NAME`), or delete this one.",
             folder=str(plan.folder),
         )
+    if header is None:
+        journal.append("study", format_version=1, plan=plan.to_json(), fingerprint=fingerprint)
     return journal
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    hashes = {"source_sha256": "the task's code", "data_sha256": "the data"}
+    return [
+        f"{hashes[name]} changed since" if name in hashes else f"{name} was {before.get(name)!r} and is {value!r}"
+        for name, value in now.items()
+        if before.get(name) != value
+    ]

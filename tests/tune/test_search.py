@@ -161,7 +161,7 @@ def test_a_search_that_has_ended_goes_on_when_more_trials_are_wanted(searched: S
     [
         ({"settings": TuneSettings(max_trials=6, max_epochs=3, workers=2, seed=3)}, "max_epochs was 2 and is 3"),
         ({"settings": TuneSettings(max_trials=6, max_epochs=2, workers=2, seed=4)}, "seed was 3 and is 4"),
-        ({"window": "live rows"}, "data_sha256 was"),
+        ({"window": "live rows"}, "the data changed since"),
     ],
     ids=["epochs", "seed", "data"],
 )
@@ -175,6 +175,19 @@ def test_the_folder_of_another_search_is_refused_and_left_as_it_was(
     with pytest.raises(SearchError, match=difference):
         searched.again(**changes)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_search_that_ended_before_its_first_trial_may_begin_anew(searched: Searched, tmp_path: Path) -> None:
+    journal = (searched.study.folder / "journal.jsonl").read_text().splitlines(keepends=True)
+    header = journal[0].replace('"source_sha256":"', '"source_sha256":"other')
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "journal.jsonl").write_text(header)
+    one = TuneSettings(max_trials=1, max_epochs=2, workers=1, seed=3)
+    assert len(searched.again(folder=tmp_path / "study", settings=one).trials) == 1
+    started = next(line for line in journal if '"started"' in line)
+    (tmp_path / "study" / "journal.jsonl").write_text(header + started)
+    with pytest.raises(SearchError, match=r"the task's code changed since.*--study NAME"):
+        searched.again(folder=tmp_path / "study", settings=one)
 
 
 def test_two_searches_do_not_share_a_folder(searched: Searched) -> None:
