@@ -45,6 +45,7 @@ class Batcher:
         self._max_rows, self._max_queue_rows = max_rows, max_queue_rows
         self._executor = executor
         self._queue: deque[Ticket] = deque()
+        self._alone: deque[Ticket] = deque()  # were in a batch on which the model failed
         self._busy = False  # running, or a dispatch is scheduled
         self.queued_rows = 0
 
@@ -86,6 +87,10 @@ class Batcher:
 
     def _take(self) -> list[Ticket]:
         """The oldest waiting requests that fit in one batch; at least one. Clients that hung up drop out here."""
+        while self._alone:
+            ticket = self._alone.popleft()
+            if not ticket.future.done():
+                return [ticket]
         batch: list[Ticket] = []
         rows = 0
         while self._queue and (not batch or rows + self._queue[0].rows <= self._max_rows):
@@ -115,25 +120,18 @@ class Batcher:
             for ticket, reply in zip(batch, replies, strict=True):
                 _resolve(ticket, reply)
         self._watch_those_who_wait()
-        if self._queue:
+        if self._queue or self._alone:
             asyncio.get_running_loop().call_soon(self._dispatch)
         else:
             self._busy = False
 
     def _fail(self, batch: Sequence[Ticket], error: Exception, *, computed: bool) -> None:
         """Where the model failed on a batch, each request runs alone: one bad request must not fail its neighbours."""
-        if len(batch) == 1 or computed:
-            for ticket in batch:
-                _resolve(ticket, error)
+        if len(batch) > 1 and not computed:
+            self._alone.extend(batch)  # they come next, one dispatch each: all here at once would hold up the loop
             return
         for ticket in batch:
-            alone = _attempt(self._compute, [ticket])
-            try:
-                outcome = self._settle([ticket], *alone.result())[0]
-            except Exception as own:
-                self._fail([ticket], own, computed=True)
-            else:
-                _resolve(ticket, _encode(ticket, outcome))
+            _resolve(ticket, error)
 
     def _watch_those_who_wait(self) -> None:
         oldest = time.monotonic() - _WATCH_AFTER_SECONDS

@@ -7,6 +7,7 @@ bug, and must hear of it.
 from __future__ import annotations
 
 import array
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,18 @@ _TYPECODES = {
     "int8": "b", "int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "int64": "q", "uint64": "Q",
     "float32": "f", "float64": "d",
 }  # fmt: skip
+_OTHERS: dict[str, set[type]] = {"bool": {bool}, "float16": {int, float}}
 
 
-def decode(values: Any, dtype: str, name: str) -> Array:
+def decode(values: Any, dtype: str, name: str, *, booleans: bool = True) -> Array:
     """Converts a JSON list, flat or nested.
 
     Args:
         values: As parsed.
         dtype: numpy name of the input's dtype.
         name: Of the tensor, for the error.
+        booleans: Whether there may be any. To Python they are integers; to find them in a list costs more than to
+            convert it, and a request without the letters `true` and `false` has none.
 
     Returns:
         Array of that dtype, shaped as the list is nested. Infinity may come out where a float32 overflows; the
@@ -38,8 +42,15 @@ def decode(values: Any, dtype: str, name: str) -> Array:
     """
     if not isinstance(values, list):
         raise InputError(f"data of tensor {name!r} is not a list", fix="Send a JSON list.", name=name)
-    if values and isinstance(values[0], list):
-        return _nested(values, dtype, name)
+    if not values or not isinstance(values[0], list):
+        return _flat(values, dtype, name, booleans)
+    leaves, shape = _leaves(values, name)
+    return _flat(leaves, dtype, name, booleans).reshape(shape)
+
+
+def _flat(values: list[Any], dtype: str, name: str, booleans: bool) -> Array:
+    if booleans and dtype != "bool" and bool in map(type, values):
+        raise _bad_value(values, dtype, name)
     try:
         if dtype == "uint8":
             return np.frombuffer(bytes(values), np.uint8)
@@ -47,32 +58,22 @@ def decode(values: Any, dtype: str, name: str) -> Array:
             return np.frombuffer(array.array(_TYPECODES[dtype], values), dtype)
     except (TypeError, ValueError, OverflowError):
         raise _bad_value(values, dtype, name) from None
-    return _nested(values, dtype, name)
-
-
-def _nested(values: list[Any], dtype: str, name: str) -> Array:
-    wanted = np.dtype(dtype)
-    try:
-        found = np.asarray(values)
-    except (ValueError, OverflowError):
-        raise InputError(
-            f"rows of tensor {name!r} differ in length", fix="Send rows of one shape.", name=name
-        ) from None
-    allowed = {"b": "b", "f": "iuf"}.get(wanted.kind, "iu")
-    if found.size == 0:
-        return found.astype(wanted)
-    if found.dtype.kind not in allowed:
-        raise _bad_value(_flatten(values), dtype, name)
-    if wanted.kind in "iu":
-        limits = np.iinfo(wanted)
-        if int(found.min()) < limits.min or int(found.max()) > limits.max:
-            raise _bad_value(_flatten(values), dtype, name)
+    if not _OTHERS[dtype].issuperset(map(type, values)):
+        raise _bad_value(values, dtype, name)
     with np.errstate(over="ignore"):
-        return found.astype(wanted)
+        return np.array(values, np.float64 if dtype == "float16" else np.bool_).astype(dtype)
 
 
-def _flatten(values: Any) -> list[Any]:
-    return [leaf for value in values for leaf in _flatten(value)] if isinstance(values, list) else [values]
+def _leaves(values: list[Any], name: str) -> tuple[list[Any], list[int]]:
+    """The innermost values in order, and the shape that they fill."""
+    shape = [len(values)]
+    while values and isinstance(values[0], list):
+        length = len(values[0])
+        if not all(isinstance(row, list) and len(row) == length for row in values):
+            raise InputError(f"rows of tensor {name!r} differ in length", fix="Send rows of one shape.", name=name)
+        shape.append(length)
+        values = list(chain.from_iterable(values))
+    return values, shape
 
 
 def _bad_value(values: list[Any], dtype: str, name: str) -> InputError:

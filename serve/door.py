@@ -9,14 +9,14 @@ from evertune.errors import AuthError
 from evertune.keys import Keyring, Role
 from serve.asgi import Scope
 
-_REMEMBER_SECONDS = 1.0  # a revoked key is refused after this long at most
+_REMEMBER_SECONDS = 0.1  # a revoked key is good for so much longer than the keyring's own second
 _REMEMBER_KEYS = 1000
 
 
 class Door:
     """Checks the key of a request.
 
-    A header that was good less than a second ago is looked up as it is, in a dictionary: found by a hash under a key
+    A header that was good a moment ago is looked up as it is, in a dictionary: found by a hash under a key
     that Python draws anew for each process, so the time tells nothing about near misses. All others are compared by
     `Keyring.verify`, in constant time.
 

@@ -55,9 +55,12 @@ class DrainProcess:
         """Waits until all predictions answered so far, by any worker, are in the ledger.
 
         Raises:
-            OverloadedError: That takes too long.
+            OverloadedError: That takes too long, or there is no room for the next file.
         """
-        self._spool.rotate()
+        try:
+            self._spool.rotate()
+        except OSError as error:
+            raise OverloadedError(f"the spool cannot be handed on: {error}", fix="Free disk space.") from error
         waiting = _with_content(self._spool.folder.parent)
         self._poke()
         until = time.monotonic() + _FLUSH_SECONDS

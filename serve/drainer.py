@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from evertune.ledger import Ledger
+from evertune.ledger import Ledger, Prediction
 from evertune.settings import load_project
 from serve import frames
 from serve.record import BatchRecord
@@ -68,14 +68,20 @@ class Drainer:
 
     def _drain(self, path: Path) -> int:
         contents = frames.read(path)
-        records = [BatchRecord.from_bytes(payload) for payload in contents.payloads]
-        new = self._ledger.predictions.add_many([one for record in records for one in record.predictions()])
-        if contents.damage is None or (path.suffix == OPEN and contents.damage.startswith("torn")):
-            path.unlink()  # a torn end of an open file was never answered
+        damage = None if path.suffix == OPEN and contents.torn else contents.damage  # a torn end was never answered
+        predictions: list[Prediction] = []
+        for payload in contents.payloads:
+            try:
+                predictions += BatchRecord.from_bytes(payload).predictions()
+            except Exception as error:  # of another version, say: it must not hold up all that come after it
+                damage = f"a record that cannot be read: {type(error).__name__}: {error}"
+        new = self._ledger.predictions.add_many(predictions)
+        if damage is None:
+            path.unlink()
         else:
             kept = self._root / f"damaged-{path.parent.name}-{path.name}"
             path.rename(kept)
-            _log.error("%s: what could be read is saved, the file is kept as %s", contents.damage, kept)
+            _log.error("%s: what could be read is saved, the file is kept as %s", damage, kept)
         return new
 
 

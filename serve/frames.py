@@ -27,6 +27,11 @@ class Contents:
     payloads: list[bytes]
     damage: str | None
 
+    @property
+    def torn(self) -> bool:
+        """Whether the end is missing, as of a process that was killed while it wrote."""
+        return self.damage is not None and self.damage.startswith("torn")
+
 
 def read(path: Path) -> Contents:
     """Reads a spool file up to its end, or to the first record that is torn or changed.

@@ -42,7 +42,7 @@ def _columns(instances: Any, signature: Signature) -> dict[str, list[Any]]:
     if not isinstance(instances, list):
         raise InputError("'instances' is not a list", fix='Send {"instances": [row, ...]}.')
     names = [spec.name for spec in signature.inputs]
-    if len(names) == 1 and not all(isinstance(instance, dict) for instance in instances):
+    if len(names) == 1 and not any(isinstance(instance, dict) for instance in instances):
         return {names[0]: instances}
     if not all(isinstance(instance, dict) and set(instance) == set(names) for instance in instances):
         raise InputError("an instance does not have the model's inputs", fix=f"Send objects with exactly {names}.")

@@ -6,10 +6,9 @@ from functools import partial
 from typing import Any
 
 from evertune.errors import NotReadyError
-from evertune.keys import Role
 from serve import friendly, openapi
 from serve.asgi import Receive, Scope
-from serve.body import parse_object, read_body
+from serve.body import has_booleans, parse_object, read_body
 from serve.fleet import HOW_TO_GET_A_CHAMPION
 from serve.infer_response import metadata
 from serve.label_desk import read_labels
@@ -32,15 +31,19 @@ class Handlers:
 
     async def infer(self, scope: Scope, receive: Receive, model: str) -> Reply:
         """`POST /v2/models/{name}/infer`."""
-        key_id, document = await self._document(scope, receive, "predict")
+        key_id = self._worker.door.enter(scope, "predict")
+        body = await read_body(receive, self._worker.settings.max_body_bytes)
+        document = parse_object(body)
         live = self._worker.fleet.get(model)
-        request = live.reader.read(document)
+        request = live.reader.read(document, booleans=has_booleans(body))
         encode = partial(live.writer.write, request)
         return await live.predict(request.inputs, request.rows, key_id=key_id, receive=receive, encode=encode)
 
     async def predict(self, scope: Scope, receive: Receive) -> Reply:
         """`POST /predict`."""
-        key_id, document = await self._document(scope, receive, "predict")
+        key_id = self._worker.door.enter(scope, "predict")
+        body = await read_body(receive, self._worker.settings.max_body_bytes)
+        document = parse_object(body)
         fleet = self._worker.fleet
         live = fleet.get(str(document["model"])) if "model" in document else fleet.only()
         inputs = friendly.read_inputs(document, live.signature)
@@ -50,8 +53,9 @@ class Handlers:
 
     async def labels(self, scope: Scope, receive: Receive) -> Reply:
         """`POST /labels`."""
-        key_id, document = await self._document(scope, receive, "label")
-        receipt = await self._worker.labels.accept(read_labels(document), key_id)
+        key_id = self._worker.door.enter(scope, "label")
+        body = await read_body(receive, self._worker.settings.max_body_bytes)
+        receipt = await self._worker.labels.accept(read_labels(parse_object(body)), key_id)
         self._worker.metrics.labelled(receipt.accepted + receipt.unchanged + receipt.corrected)
         return Reply.json(vars(receipt))
 
@@ -99,10 +103,6 @@ class Handlers:
     async def docs(self, _scope: Scope, _receive: Receive) -> Reply:
         """`GET /`, `/docs`."""
         return Reply(200, openapi.PAGE, _HTML)
-
-    async def _document(self, scope: Scope, receive: Receive, role: Role) -> tuple[str, dict[str, Any]]:
-        key_id = self._worker.door.enter(scope, role)
-        return key_id, parse_object(await read_body(receive, self._worker.settings.max_body_bytes))
 
     def _state(self, model: str) -> dict[str, Any]:
         live, failure = self._worker.fleet.live.get(model), self._worker.fleet.failures.get(model)

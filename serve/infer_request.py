@@ -55,20 +55,24 @@ class RequestReader:
         self._is_simple = len(signature.inputs) == 1 and self._size > 0  # a free size gives 0
         self._is_float = np.dtype(spec.dtype).kind == "f"
 
-    def read(self, document: dict[str, Any]) -> InferRequest:
+    def read(self, document: dict[str, Any], *, booleans: bool = True) -> InferRequest:
         """Checks a request before it is queued.
+
+        Args:
+            document: As parsed.
+            booleans: Whether it may hold any; see `decode`.
 
         Raises:
             InputError: Names the tensor or the field, what it is and what it should be.
         """
         if self._is_simple and "outputs" not in document:
-            values = self._one(document.get("inputs"))
+            values = self._one(document.get("inputs"), booleans)
             client_id = document.get("id")
             if values is not None and (client_id is None or type(client_id) is str):
                 return InferRequest({self._name: values}, 1, client_id, None)
         return self._any(document)
 
-    def _one(self, tensors: Any) -> Array | None:
+    def _one(self, tensors: Any, booleans: bool) -> Array | None:
         if type(tensors) is not list or len(tensors) != 1 or type(tensors[0]) is not dict:
             return None
         tensor = tensors[0]
@@ -81,7 +85,7 @@ class RequestReader:
         data = tensor.get("data")
         if type(data) is not list:
             return None
-        values = decode(data, self._dtype, self._name)
+        values = decode(data, self._dtype, self._name, booleans=booleans)
         if values.size != self._size or (self._is_float and not np.isfinite(values).all()):
             return None
         return values.reshape(self._one_row)

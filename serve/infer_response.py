@@ -37,7 +37,7 @@ class ResponseWriter:
         ids = f'"{own_id}:0"' if request.rows == 1 else ",".join(f'"{own_id}:{row}"' for row in range(request.rows))
         parts = [
             self._start,
-            orjson.dumps(request.client_id or own_id),
+            orjson.dumps(request.client_id) if request.client_id else b'"%b"' % own_id.encode(),
             self._parameters,
             f'{own_id}","prediction_ids":[{ids}]}},"outputs":['.encode(),
         ]

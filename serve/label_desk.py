@@ -104,21 +104,34 @@ class LabelDesk:
         wanted = {parse_row_id(identifier)[0] for waiting in group for identifier, _ in waiting.items}
         found = await asyncio.to_thread(self._ledger.predictions.get, wanted)
         missing = wanted - set(found)
+        late: OverloadedError | None = None
         if missing:  # answered a moment ago and still in a spool, or never
-            await self._flush()
+            try:
+                await self._flush()
+            except OverloadedError as error:  # that need not keep back labels of older predictions
+                late = error
             found |= await asyncio.to_thread(self._ledger.predictions.get, missing)
-        return await asyncio.to_thread(self._write, group, found)
+        return await asyncio.to_thread(self._write, group, found, late)
 
-    def _write(self, group: list[_Waiting], found: Mapping[str, Prediction]) -> list[LabelReceipt | Exception]:
-        named = [self._name(waiting, found) for waiting in group]
+    def _write(
+        self, group: list[_Waiting], found: Mapping[str, Prediction], late: OverloadedError | None
+    ) -> list[LabelReceipt | Exception]:
+        named = [self._name(waiting, found, late) for waiting in group]
         receipts = iter(self._ledger.labels.add_groups([labels for labels in named if isinstance(labels, list)]))
         return [next(receipts) if isinstance(labels, list) else labels for labels in named]
 
-    def _name(self, waiting: _Waiting, found: Mapping[str, Prediction]) -> list[Label] | EvertuneError:
-        """Turns class names into indices; rows that are not known are left to the ledger to refuse."""
+    def _name(
+        self, waiting: _Waiting, found: Mapping[str, Prediction], late: OverloadedError | None
+    ) -> list[Label] | EvertuneError:
+        """Turns class names into indices; rows that are not known are left to the ledger to refuse.
+
+        Where predictions are still on their way, `late`, nobody knows which rows there are.
+        """
         labels = []
         for identifier, value in waiting.items:
             prediction = found.get(parse_row_id(identifier)[0])
+            if prediction is None and late is not None:
+                return late
             try:
                 names = () if prediction is None else self._class_names(prediction.model, prediction.digest)
             except EvertuneError as error:  # the store is away: only labels of bundles that it held must wait

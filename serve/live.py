@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from evertune.bundle import Bundle
@@ -65,10 +65,10 @@ class Live:
         """Inputs and outputs."""
         return self.bundle.manifest.signature
 
-    async def predict(
+    def predict(
         self, inputs: Tensors, rows: int, *, key_id: str, receive: Receive, encode: Callable[[Outcome], Reply]
-    ) -> Reply:
-        """Answers one checked request.
+    ) -> Awaitable[Reply]:
+        """Answers one checked request. No coroutine of its own: each costs a microsecond a request.
 
         Args:
             inputs: Have passed the signature's check.
@@ -82,4 +82,4 @@ class Live:
             ModelError: The model failed on these inputs.
         """
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        return await self.batcher.submit(Ticket(inputs, rows, key_id, time.monotonic(), encode, future, receive))
+        return self.batcher.submit(Ticket(inputs, rows, key_id, time.monotonic(), encode, future, receive))

@@ -66,7 +66,7 @@ class Metrics:
         self._labels = Counter("evertune_labels", "Labels acknowledged.", registry=registry)
         self._seconds = Histogram(
             "evertune_request_seconds",
-            "From the first byte of the request to the answer.",
+            "From the head of the request to the answer.",
             ["route"],
             buckets=_SECONDS,
             registry=registry,

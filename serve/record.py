@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import orjson
 
 from evertune.ledger import Prediction
@@ -83,20 +82,20 @@ class BatchRecord:
 
     def predictions(self) -> Iterator[Prediction]:
         """One ledger row a request."""
-        ends = np.cumsum(self.rows)
-        kept_ends = np.cumsum(np.where(self.kept, self.rows, 0))
+        end = kept_end = 0
         for index, request_id in enumerate(self.request_ids):
-            rows = slice(int(ends[index]) - self.rows[index], int(ends[index]))
-            kept_rows = slice(int(kept_ends[index]) - self.rows[index], int(kept_ends[index]))
+            start, kept_start, kept = end, kept_end, self.kept[index]
+            end += self.rows[index]
+            kept_end += self.rows[index] * kept
             yield Prediction(
                 request_id=request_id,
                 model=self.model,
                 digest=self.digest,
                 predicted_at=self.predicted_at,
-                outputs={name: value[rows] for name, value in self.outputs.items()},
-                confidence=self.confidence[rows],
+                outputs={name: value[start:end] for name, value in self.outputs.items()},
+                confidence=self.confidence[start:end],
                 latency_seconds=self.latency_seconds[index],
-                inputs={name: value[kept_rows] for name, value in self.inputs.items()} if self.kept[index] else None,
+                inputs={name: value[kept_start:kept_end] for name, value in self.inputs.items()} if kept else None,
                 payload_propensity=self.payload_propensity,
                 label_propensity=1.0,
                 label_selection_known=False,  # who gets labelled is the labeller's choice; the server cannot know

@@ -8,6 +8,7 @@ take the last second.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -38,7 +39,7 @@ class Spool:
         self._number = 0
         self._size_bytes = 0
         self._waiting_bytes = 0  # in closed files, as of the last `rotate`
-        self._descriptor = self._open()
+        self._descriptor = self._open(self._number)
 
     @property
     def waiting_bytes(self) -> int:
@@ -63,31 +64,35 @@ class Spool:
             raise OverloadedError(f"the prediction spool takes no writes: {error}", fix="Free disk space.") from error
         self._size_bytes += len(data)
         if self._size_bytes >= _SEGMENT_BYTES:
-            self.rotate()
+            with contextlib.suppress(OSError):  # the record is safe; `DrainProcess` tries again, and logs the error
+                self.rotate()
 
     def rotate(self) -> None:
-        """Closes the current file, where it holds anything, so that it can go to the ledger."""
+        """Closes the current file, where it holds anything, so that it can go to the ledger.
+
+        Raises:
+            OSError: There is no room for the next file, or no descriptor; the current one goes on.
+        """
         if self._size_bytes:
-            os.close(self._descriptor)
-            current = self._path(OPEN)
+            following = self._open(self._number + 1)  # first: a closed descriptor may become anybody's socket
+            current = self._path(self._number, OPEN)
             current.rename(current.with_suffix(CLOSED))
-            self._number += 1
-            self._size_bytes = 0
-            self._descriptor = self._open()
+            os.close(self._descriptor)
+            self._number, self._descriptor, self._size_bytes = self._number + 1, following, 0
         self._waiting_bytes = sum(_size(path) for path in self.folder.glob(f"*{CLOSED}"))
 
     def close(self) -> None:
         """Closes the last file and gives up the lock: what is left belongs to whoever drains next."""
         self.rotate()
         os.close(self._descriptor)
-        self._path(OPEN).unlink()
+        self._path(self._number, OPEN).unlink()
         self._lock.close()
 
-    def _open(self) -> int:
-        return os.open(self._path(OPEN), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    def _open(self, number: int) -> int:
+        return os.open(self._path(number, OPEN), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
-    def _path(self, suffix: str) -> Path:
-        return self.folder / f"{self._number:010d}{suffix}"
+    def _path(self, number: int, suffix: str) -> Path:
+        return self.folder / f"{number:010d}{suffix}"
 
 
 def _size(path: Path) -> int:

@@ -25,6 +25,9 @@ from serve.recorder import Recorder
 from serve.spool import Spool
 
 _TICK_SECONDS = 0.2  # of gauges, of handing over counters, of looking for the supervisor
+# Requests leave no cycles behind, but those in flight hold more than Python's default of 700 new objects, so that it
+# looked through them again and again and found nothing.
+_GC_THRESHOLD = 20_000
 _log = logging.getLogger("evertune.serve")
 
 
@@ -67,6 +70,7 @@ class Worker:
         # a sixth of the time of a loaded worker.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(_GC_THRESHOLD)
         worker._tasks = [
             asyncio.create_task(worker.fleet.follow(worker.settings.registry_poll_seconds)),
             asyncio.create_task(worker._keep_ticking()),
