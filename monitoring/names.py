@@ -28,7 +28,11 @@ class Definition:
 METRICS = {
     "evertune_model_info": Definition("gauge", "1 for the champion of each model.", (*_BUNDLE, "digest", "recipe")),
     "evertune_model_promoted_timestamp_seconds": Definition("gauge", "When the champion was deployed.", _BUNDLE),
-    "evertune_accuracy_ratio": Definition("gauge", "Accuracy of the champion.", _FIGURE),
+    "evertune_accuracy_ratio": Definition(
+        "gauge",
+        "Accuracy of the champion: 1 - mean bounded loss, for tasks other than classification a score.",
+        _FIGURE,
+    ),
     "evertune_accuracy_lower_bound_ratio": Definition("gauge", "Lower end of its 95% interval.", _FIGURE),
     "evertune_accuracy_upper_bound_ratio": Definition("gauge", "Upper end of its 95% interval.", _FIGURE),
     "evertune_accuracy_reference_ratio": Definition(

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from evertune.bundle import Bundle
+from evertune.kinds import Kind, kind_of
 from evertune.tensors import Signature, Tensors
 from serve.asgi import Receive
 from serve.batcher import Batcher
@@ -57,8 +58,13 @@ class Live:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names by index."""
+        """Class or label names, item ids, or the target's name."""
         return self.bundle.manifest.labels
+
+    @property
+    def kind(self) -> Kind:
+        """Of the task."""
+        return kind_of(self.bundle.manifest.kind)
 
     @property
     def signature(self) -> Signature:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import numpy as np
+
 from evertune.tensors import TensorSpec
 from serve.datatypes import DATATYPES
 from serve.live import Live
@@ -51,7 +53,10 @@ def document(models: Iterable[Live]) -> dict[str, Any]:
     """
     live = next(iter(models), None)
     specs = live.signature.inputs if live else (_SMALL,)
-    model, label = (live.model, live.labels[0]) if live else ("NAME", "sneaker")
+    model = live.model if live else "NAME"
+    label = live.kind.example_label(live.labels) if live else "sneaker"
+    answer = _example_answer(live) if live else {"label": "sneaker"}
+    outputs = live.signature.outputs if live else (TensorSpec("probabilities", "float32", (2,)),)
     return {
         "openapi": "3.0.3",
         "info": {
@@ -75,8 +80,8 @@ def document(models: Iterable[Live]) -> dict[str, Any]:
             },
         },
         "paths": {
-            "/predict": {"post": _predict(specs, model, label)},
-            "/v2/models/{name}/infer": {"post": _infer(specs, model), "parameters": [_name(model)]},
+            "/predict": {"post": _predict(specs, model, answer)},
+            "/v2/models/{name}/infer": {"post": _infer(specs, outputs, model), "parameters": [_name(model)]},
             "/labels": {"post": _labels(label)},
             "/v2": {"get": _get("About the server.", {"name": "evertune", "version": VERSION, "extensions": []})},
             "/v2/models": {"get": _get("What is loaded, and what did not load.", {"models": []})},
@@ -96,41 +101,52 @@ def _example_value(spec: TensorSpec) -> Any:
     return value
 
 
+def _example_answer(live: Live) -> dict[str, Any]:
+    """What the kind answers where every output is zero."""
+    zeros = {
+        spec.name: np.zeros((1, *(size or 1 for size in spec.shape)), spec.dtype) for spec in live.signature.outputs
+    }
+    (answer,) = live.kind.answer(zeros, live.labels, live.bundle.manifest.parameters)
+    return answer
+
+
+def _tensor(spec: TensorSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "shape": [1, *(size or 1 for size in spec.shape)],
+        "datatype": DATATYPES[spec.dtype],
+        "data": _flat(_example_value(spec)),
+    }
+
+
 def _flat(value: Any) -> list[Any]:
     return [leaf for part in value for leaf in _flat(part)] if isinstance(value, list) else [value]
 
 
-def _predict(specs: tuple[TensorSpec, ...], model: str, label: str) -> dict[str, Any]:
+def _predict(specs: tuple[TensorSpec, ...], model: str, answer: dict[str, Any]) -> dict[str, Any]:
     return _post(
-        "Class names and confidence.",
+        "Answers and confidence.",
         {"inputs": {spec.name: [_example_value(spec)] for spec in specs}},
-        {"predictions": [{"id": _ROW, "label": label, "confidence": 0.93}], "model": model, "digest": "ab" * 32},
-        "The confidence is the calibrated probability that the label is right. `instances` (a list of rows) may stand "
+        {"predictions": [{"id": _ROW, **answer, "confidence": 0.93}], "model": model, "digest": "ab" * 32},
+        "The confidence is the expected score of the answer: for classification the calibrated probability that the "
+        "label is right, else the expected 1 - loss. `instances` (a list of rows) may stand "
         "instead of `inputs`. Keep the ids: labels refer to them.",
     )
 
 
-def _infer(specs: tuple[TensorSpec, ...], model: str) -> dict[str, Any]:
-    inputs = [
-        {
-            "name": spec.name,
-            "shape": [1, *(size or 1 for size in spec.shape)],
-            "datatype": DATATYPES[spec.dtype],
-            "data": _flat(_example_value(spec)),
-        }
-        for spec in specs
-    ]
+def _infer(specs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], model: str) -> dict[str, Any]:
+    inputs = [_tensor(spec) for spec in specs]
     answer = {
         "model_name": model,
         "model_version": "ab" * 6,
         "id": _ROW[:36],
         "parameters": {"digest": "ab" * 32, "request_id": _ROW[:36], "prediction_ids": [_ROW]},
-        "outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [1, 2], "data": [0.93, 0.07]}],
+        "outputs": [_tensor(spec) for spec in outputs],
     }
     return _post("Open Inference Protocol V2, JSON.", {"inputs": inputs}, answer)
 
 
-def _labels(label: str) -> dict[str, Any]:
+def _labels(label: Any) -> dict[str, Any]:
     return _post(
         "True labels of earlier predictions.",
         {"labels": [{"id": _ROW, "label": label}]},
@@ -154,7 +170,7 @@ def _post(summary: str, request: Any, answer: Any, description: str = "") -> dic
 
 
 _FAILURES = {
-    "400": "Malformed: JSON, names, shape, dtype, NaN, unknown class.",
+    "400": "Malformed: JSON, names, shape, dtype, NaN, a label that the task does not have.",
     "401": "No key, an unknown one, or one without the role.",
     "404": "Unknown model, or a label for a row that was never predicted.",
     "413": "Too many bytes or rows.",

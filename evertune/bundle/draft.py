@@ -31,6 +31,7 @@ def write_content(
     calibration: ConfidenceMap,
     reference: Reference,
     golden: Golden,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """Writes `manifest.json` and the files it lists into an empty or new folder.
 
@@ -55,6 +56,7 @@ def write_content(
         dict(preprocessing),
         recipe,
         {name: FileEntry.of(content) for name, content in files.items()},
+        dict(parameters or {}),
     )
     checked = Manifest.from_bytes(draft.to_bytes())  # nothing is written that could not be read back
     for name, content in files.items():

@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0001"  # newest revision in migrations/versions
+HEAD = "0010"  # newest revision in migrations/versions
 metadata = MetaData()
 
 # SQLite numbers rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
@@ -66,7 +66,7 @@ labels = Table(
     Column("request_id", String(36), nullable=False),
     Column("row_index", Integer, nullable=False),
     Column("revision", Integer, nullable=False),  # 1 at first, then one more for each correction
-    Column("label", Integer, nullable=False),
+    Column("label", Double, nullable=False),  # class or item index, value, or bits; see `evertune.kinds`
     Column("arrived_at", Double, nullable=False),
     Column("key_id", String(64), nullable=False),
     Column("model", String(128), nullable=False),  # this and the next two repeat the prediction, for the indexes

@@ -73,5 +73,5 @@ def test_an_empty_folder_is_filled(run: Run, tmp_path: Path) -> None:
 
 def test_the_splits_of_the_shipped_task_share_no_row() -> None:
     splits = MyTask().data(LabelledWindow())
-    images = [image.tobytes() for rows in vars(splits).values() for image in rows.inputs["image"]]
+    images = [image.tobytes() for rows in splits.parts.values() for image in rows.inputs["image"]]
     assert len(images) == len(set(images)) == 12_000
