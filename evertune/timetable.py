@@ -1,4 +1,4 @@
-"""When re-tunes are asked for, and when they must wait: the tables `[[retune.schedules]]` and `[[retune.maintenance]]`."""
+"""When re-tunes are asked for, and when they must wait: `[[retune.schedules]]` and `[[retune.maintenance]]`."""
 
 from __future__ import annotations
 

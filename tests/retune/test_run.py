@@ -114,7 +114,7 @@ def test_decisions_go_on_after_an_outage_of_the_ledger(world: World, monkeypatch
 
     monkeypatch.setattr(world.ledger.registry, "models", away)
     stop, settings = threading.Event(), world.project.settings.retune
-    with repeated(Decider(world.ledger, settings), settings, stop):
+    with repeated([Decider(world.ledger, settings).step], settings, stop):
         assert asked.wait(_PATIENCE_SECONDS)
         monkeypatch.setattr(world.ledger.registry, "models", models)
         wait_for(lambda: bool(world.ledger.jobs.list(MODEL)))
