@@ -126,6 +126,13 @@ class RetuneSettings(_Section):
     maintenance: tuple[MaintenanceSettings, ...] = ()  # see below
 
 
+class UpSettings(_Section):
+    """`[up]`: what `evertune up` runs beside the project's own processes, on 127.0.0.1, where it is installed."""
+
+    prometheus_port: int = Field(default=9090, ge=0, le=65535)
+    alertmanager_port: int = Field(default=9093, ge=0, le=65535)
+
+
 class Settings(BaseSettings):
     """All settings of a project. Frozen: read once, handed down."""
 
@@ -145,6 +152,7 @@ class Settings(BaseSettings):
     serve: ServeSettings = ServeSettings()
     monitor: MonitorSettings = MonitorSettings()
     retune: RetuneSettings = RetuneSettings()
+    up: UpSettings = UpSettings()
 
     @classmethod
     def settings_customise_sources(
