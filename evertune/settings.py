@@ -129,8 +129,8 @@ class RetuneSettings(_Section):
 class UpSettings(_Section):
     """`[up]`: what `evertune up` runs beside the project's own processes, on 127.0.0.1, where it is installed."""
 
-    prometheus_port: int = Field(default=9090, ge=0, le=65535)
-    alertmanager_port: int = Field(default=9093, ge=0, le=65535)
+    prometheus_port: int = Field(default=9090, ge=1, le=65535)  # of its pages
+    alertmanager_port: int = Field(default=9093, ge=1, le=65535)  # of its pages
 
 
 class Settings(BaseSettings):

@@ -56,7 +56,6 @@ def _alertmanager(project: Project, path: str, token: str) -> Program:
     folder, port = _folder(project), project.settings.up.alertmanager_port
     secret = folder / "webhook-token"
     write_atomic(secret, token.encode())
-    secret.chmod(0o600)
     text = _render(project, "deploy/alertmanager/alertmanager.yml")
     write_atomic(folder / "alertmanager.yml", text.encode())
     command = [path, f"--config.file={folder / 'alertmanager.yml'}", f"--storage.path={folder / 'alertmanager'}"]
