@@ -47,8 +47,8 @@ def _job(job: dict[str, Any]) -> str:
     detail = job["detail"]
     if job["status"] != "awaiting":
         return f"{job['status']} in {job['phase'] or 'no phase yet'} {detail.get('reason', '')}"
-    hint = f"; `evertune approve {job['id']}` or reject" if detail["awaiting"] == "approval" else ""
-    return f"awaiting {detail['awaiting']}, stale at {local_time(detail['awaiting_until'])}{hint}"
+    hint = f": evertune approve {job['id']}" if detail["awaiting"] == "approval" else ""
+    return f"awaiting {detail['awaiting']} until {local_time(detail['awaiting_until'])}{hint}"
 
 
 def _reference(reference: dict[str, Any] | str) -> str:

@@ -35,11 +35,9 @@ def _try(program: Program) -> None:
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        why = (
-            f"{host}:{port} is in use{_holder(port)}" if error.errno == errno.EADDRINUSE else f"{host}:{port}: {error}"
-        )
+        why = f"is in use{_holder(port)}" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
         raise SettingsError(
-            f"{program.name} cannot listen: {why}",
+            f"{host}:{port}, where {program.name} would listen, {why}",
             fix=f"Stop what listens there, or set {program.setting} to a free port.",
             key=program.setting,
             value=port,
