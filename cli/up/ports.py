@@ -38,10 +38,14 @@ def _try(program: Program) -> None:
         why = f"is in use{_holder(port)}" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
         raise SettingsError(
             f"{host}:{port}, where {program.name} would listen, {why}",
-            fix=f"Stop what listens there, or set {program.setting} to a free port.",
+            fix=f"Stop what listens there, or set {program.setting} to a free port{_without(program)}.",
             key=program.setting,
             value=port,
         ) from error
+
+
+def _without(program: Program) -> str:
+    return ", or add --no-prometheus" if program.setting.startswith("up.") else ""
 
 
 def _holder(port: int) -> str:
