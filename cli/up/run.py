@@ -44,7 +44,7 @@ class Voice:
         try:
             with self._lock:
                 self._console.print(Text.assemble((f"{name:<{self._width}} | ", style), Text.from_ansi(line)))
-        except OSError:
+        except (OSError, SystemExit):  # rich makes an exit of a broken pipe, and here that would end a reader of logs
             self._stop.set()
 
 

@@ -81,7 +81,7 @@ def _render(project: Project, sample: str) -> str:
         9465: settings.retune.port,
     }
     text = (_ROOT / sample).read_text(encoding="utf-8")
-    text = re.sub(r"localhost:(\d+)", lambda match: f"{_HOST}:{ports[int(match.group(1))]}", text)
+    text = re.sub(r"localhost:(\d+)", lambda found: f"{_HOST}:{ports.get(int(found[1]), found[1])}", text)
     text = text.replace("/etc/prometheus/", f"{_RULES}/")
     return text.replace("/etc/alertmanager/evertune-webhook-token", str(_folder(project) / "webhook-token"))
 
