@@ -36,11 +36,21 @@ def _lines(model: dict[str, Any]) -> list[tuple[str, str]]:
         ("live", _live(model["since_promotion"])),
         ("drift", _drift(model["evidence"])),
     ]
-    lines += [("held", f"{what} wait: {text}") for what, text in model["held"].items() if text is not None]
-    lines += [
-        (f"request {each['id']}", f"{each['trigger']}: {each['status']} {each['reason']}") for each in model["requests"]
-    ]
+    lines += [("held", text) for text in _held(model["held"])]
+    lines += [(f"request {each['id']}", _request(each)) for each in model["requests"]]
     return lines + [(f"job {each['id']}", _job(each)) for each in model["jobs"]]
+
+
+def _held(held: dict[str, str | None]) -> list[str]:
+    """One line where the same holds both."""
+    if held["starts"] is not None and held["starts"] == held["promotions"]:
+        return [held["starts"]]
+    return [f"{what} wait: {text}" for what, text in held.items() if text is not None]
+
+
+def _request(request: dict[str, Any]) -> str:
+    waits = ", waits:" if request["status"] == "open" and request["reason"] else ""
+    return f"{request['trigger']}: {request['status']}{waits} {request['reason']}"
 
 
 def _job(job: dict[str, Any]) -> str:

@@ -41,7 +41,7 @@ def test_pause_and_resume_show_in_the_status(run: Run, project: Project, digest:
     done = run("pause", "--reason", "stocktaking")
     assert (done.code, done.out) == (0, "shoes is paused until `evertune resume`.\n")
     text = run("status").out
-    assert "starts wait: pause (" in text
+    assert "│ held      │ pause (" in text
     assert "stocktaking)" in text
     held = run("status", "--json").json()["models"][0]["held"]
     assert held["starts"] == held["promotions"]
