@@ -65,6 +65,10 @@ METRICS = {
     "evertune_retune_suppressed_total": Definition("counter", "Wishes that were not granted.", ("model", "reason")),
     "evertune_retune_runs_total": Definition("counter", "Ended re-tunes.", ("model", "trigger", "outcome")),
     "evertune_retune_running": Definition("gauge", "1 while a re-tune waits or runs.", ("model",)),
+    "evertune_retune_awaiting": Definition(
+        "gauge", "1 while a challenger that passed its test awaits approval, or the end of a hold.", ("model", "for")
+    ),
+    "evertune_retune_paused": Definition("gauge", "1 while `evertune pause` holds.", ("model",)),
     "evertune_retune_last_success_timestamp_seconds": Definition("gauge", "When one last promoted.", ("model",)),
     "evertune_rollbacks_total": Definition("counter", "Champions that were taken back.", ("model",)),
 }

@@ -49,6 +49,16 @@ def test_every_setting_is_shown_with_its_default(made: tuple[Path, Any]) -> None
         assert set(re.findall(r"(?m)^(\w+) =", text)) == set(getattr(settings, section).model_dump())
 
 
+def test_the_examples_in_the_settings_are_good_ones(made: tuple[Path, Any]) -> None:
+    folder, _ = made
+    path = folder / "evertune.toml"
+    path.write_text(re.sub(r"(?m)^#   ", "", path.read_text()))
+    retune = load_project(folder).settings.retune
+    for entries in (retune.schedules, retune.maintenance):
+        (entry,) = entries
+        assert entry.model_fields_set == set(type(entry).model_fields)
+
+
 @pytest.mark.parametrize("name", ["9lives", "a b", "ünder", "a" * 64])
 def test_a_bad_name_makes_nothing(run: Run, tmp_path: Path, name: str) -> None:
     done = run("init", str(tmp_path / "inside" / name))
