@@ -8,8 +8,11 @@ from typing import Any
 from evertune.errors import NotReadyError
 from serve import friendly, openapi
 from serve.asgi import Receive, Scope
+from serve.binary_part import split_body
 from serve.body import has_booleans, parse_object, read_body
+from serve.compression import decompress
 from serve.fleet import HOW_TO_GET_A_CHAMPION
+from serve.headers import BodyHeaders, body_headers
 from serve.infer_response import metadata
 from serve.label_desk import read_labels
 from serve.metrics import CONTENT_TYPE
@@ -32,18 +35,20 @@ class Handlers:
     async def infer(self, scope: Scope, receive: Receive, model: str) -> Reply:
         """`POST /v2/models/{name}/infer`."""
         key_id = self._worker.door.enter(scope, "predict")
-        body = await read_body(receive, self._worker.settings.max_body_bytes)
+        headers = body_headers(scope)
+        body, binary = await self._body(receive, headers), None
+        if headers:
+            body, binary = split_body(body, headers)
         document = parse_object(body)
         live = self._worker.fleet.get(model)
-        request = live.reader.read(document, booleans=has_booleans(body))
+        request = live.reader.read(document, booleans=has_booleans(body), binary=binary)
         encode = partial(live.writer.write, request)
         return await live.predict(request.inputs, request.rows, key_id=key_id, receive=receive, encode=encode)
 
     async def predict(self, scope: Scope, receive: Receive) -> Reply:
         """`POST /predict`."""
         key_id = self._worker.door.enter(scope, "predict")
-        body = await read_body(receive, self._worker.settings.max_body_bytes)
-        document = parse_object(body)
+        document = parse_object(await self._body(receive, body_headers(scope)))
         fleet = self._worker.fleet
         live = fleet.get(str(document["model"])) if "model" in document else fleet.only()
         inputs = friendly.read_inputs(document, live.signature)
@@ -54,8 +59,8 @@ class Handlers:
     async def labels(self, scope: Scope, receive: Receive) -> Reply:
         """`POST /labels`."""
         key_id = self._worker.door.enter(scope, "label")
-        body = await read_body(receive, self._worker.settings.max_body_bytes)
-        receipt = await self._worker.labels.accept(read_labels(parse_object(body)), key_id)
+        document = parse_object(await self._body(receive, body_headers(scope)))
+        receipt = await self._worker.labels.accept(read_labels(document), key_id)
         self._worker.metrics.labelled(receipt.accepted + receipt.unchanged + receipt.corrected)
         return Reply.json(vars(receipt))
 
@@ -74,7 +79,7 @@ class Handlers:
 
     async def server(self, _scope: Scope, _receive: Receive) -> Reply:
         """`GET /v2`."""
-        return Reply.json({"name": "evertune", "version": openapi.VERSION, "extensions": []})
+        return Reply.json({"name": "evertune", "version": openapi.VERSION, "extensions": openapi.EXTENSIONS})
 
     async def models(self, _scope: Scope, _receive: Receive) -> Reply:
         """`GET /v2/models`: what is loaded, and what did not load."""
@@ -103,6 +108,11 @@ class Handlers:
     async def docs(self, _scope: Scope, _receive: Receive) -> Reply:
         """`GET /`, `/docs`."""
         return Reply(200, openapi.PAGE, _HTML)
+
+    async def _body(self, receive: Receive, headers: BodyHeaders) -> bytes:
+        limit_bytes = self._worker.settings.max_body_bytes
+        body = await read_body(receive, limit_bytes)
+        return decompress(body, headers, limit_bytes) if headers else body
 
     def _state(self, model: str) -> dict[str, Any]:
         live, failure = self._worker.fleet.live.get(model), self._worker.fleet.failures.get(model)

@@ -1,4 +1,4 @@
-"""Open Inference Protocol V2, JSON form: the response, and the model's metadata."""
+"""Open Inference Protocol V2: the response, JSON and perhaps binary tensors behind it; and the model's metadata."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 
 from evertune.bundle import Manifest
-from evertune.tensors import TensorSpec
+from evertune.tensors import Array, TensorSpec
+from serve.binary import to_binary
 from serve.datatypes import DATATYPES
 from serve.infer_request import InferRequest
 from serve.reply import Reply
@@ -30,6 +31,7 @@ class ResponseWriter:
             % (orjson.dumps(spec.name), DATATYPES[spec.dtype].encode())
             for spec in manifest.signature.outputs
         }
+        self._all_as_json = dict.fromkeys(self._outputs, False)
 
     def write(self, request: InferRequest, outcome: Outcome) -> Reply:
         """The answer, with our row ids among its parameters."""
@@ -41,18 +43,34 @@ class ResponseWriter:
             self._parameters,
             f'{own_id}","prediction_ids":[{ids}]}},"outputs":['.encode(),
         ]
-        for index, name in enumerate(request.outputs or self._outputs):
+        binary: list[bytes] = []
+        comma = b""
+        for name, as_binary in (request.outputs or self._all_as_json).items():
             value = outcome.outputs[name]
-            parts += (
-                b"," if index else b"",
-                self._outputs[name],
-                orjson.dumps(value.shape),
-                b',"data":',
-                orjson.dumps(value.ravel(), option=orjson.OPT_SERIALIZE_NUMPY),
-                b"}",
-            )
+            parts += (comma, self._outputs[name], orjson.dumps(value.shape))
+            comma = b","
+            if as_binary:
+                binary.append(to_binary(value))
+                parts.append(b',"parameters":{"binary_data_size":%d}}' % len(binary[-1]))
+            else:
+                parts += (b',"data":', _to_json(value), b"}")
         parts.append(b"]}")
-        return Reply(200, b"".join(parts))
+        text = b"".join(parts)
+        return _with_binary(text, binary) if binary else Reply(200, text)
+
+
+def _with_binary(text: bytes, binary: list[bytes]) -> Reply:
+    headers = (
+        (b"content-type", b"application/octet-stream"),
+        (b"inference-header-content-length", b"%d" % len(text)),
+    )
+    return Reply(200, b"".join([text, *binary]), headers)
+
+
+def _to_json(value: Array) -> bytes:
+    if value.dtype == object:  # strings, which orjson does not take from numpy
+        return orjson.dumps(value.ravel().tolist())
+    return orjson.dumps(value.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def metadata(manifest: Manifest) -> dict[str, Any]:
