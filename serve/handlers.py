@@ -12,7 +12,7 @@ from serve.binary_part import split_body
 from serve.body import has_booleans, parse_object, read_body
 from serve.compression import decompress
 from serve.fleet import HOW_TO_GET_A_CHAMPION
-from serve.headers import BodyHeaders, body_headers
+from serve.headers import body_headers
 from serve.infer_response import metadata
 from serve.label_desk import read_labels
 from serve.metrics import CONTENT_TYPE
@@ -35,10 +35,11 @@ class Handlers:
     async def infer(self, scope: Scope, receive: Receive, model: str) -> Reply:
         """`POST /v2/models/{name}/infer`."""
         key_id = self._worker.door.enter(scope, "predict")
+        limit_bytes = self._worker.settings.max_body_bytes
+        body, binary = await read_body(receive, limit_bytes), None
         headers = body_headers(scope)
-        body, binary = await self._body(receive, headers), None
-        if headers:
-            body, binary = split_body(body, headers)
+        if headers:  # hardly ever; the rest is the path of nearly every request
+            body, binary = split_body(decompress(body, headers, limit_bytes), headers)
         document = parse_object(body)
         live = self._worker.fleet.get(model)
         request = live.reader.read(document, booleans=has_booleans(body), binary=binary)
@@ -48,7 +49,7 @@ class Handlers:
     async def predict(self, scope: Scope, receive: Receive) -> Reply:
         """`POST /predict`."""
         key_id = self._worker.door.enter(scope, "predict")
-        document = parse_object(await self._body(receive, body_headers(scope)))
+        document = parse_object(await self._body(scope, receive))
         fleet = self._worker.fleet
         live = fleet.get(str(document["model"])) if "model" in document else fleet.only()
         inputs = friendly.read_inputs(document, live.signature)
@@ -59,7 +60,7 @@ class Handlers:
     async def labels(self, scope: Scope, receive: Receive) -> Reply:
         """`POST /labels`."""
         key_id = self._worker.door.enter(scope, "label")
-        document = parse_object(await self._body(receive, body_headers(scope)))
+        document = parse_object(await self._body(scope, receive))
         receipt = await self._worker.labels.accept(read_labels(document), key_id)
         self._worker.metrics.labelled(receipt.accepted + receipt.unchanged + receipt.corrected)
         return Reply.json(vars(receipt))
@@ -109,10 +110,9 @@ class Handlers:
         """`GET /`, `/docs`."""
         return Reply(200, openapi.PAGE, _HTML)
 
-    async def _body(self, receive: Receive, headers: BodyHeaders) -> bytes:
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
         limit_bytes = self._worker.settings.max_body_bytes
-        body = await read_body(receive, limit_bytes)
-        return decompress(body, headers, limit_bytes) if headers else body
+        return decompress(await read_body(receive, limit_bytes), body_headers(scope), limit_bytes)
 
     def _state(self, model: str) -> dict[str, Any]:
         live, failure = self._worker.fleet.live.get(model), self._worker.fleet.failures.get(model)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from serve.asgi import Scope
 from serve.errors import EncodingError
 
@@ -9,8 +12,10 @@ CONTENT_ENCODING = b"content-encoding"
 JSON_BYTES = b"inference-header-content-length"
 _OURS = frozenset({CONTENT_ENCODING, JSON_BYTES})
 
-BodyHeaders = dict[bytes, bytes]
+BodyHeaders = Mapping[bytes, bytes]
 """By name in lower case, as ASGI has them; empty for nearly every request."""
+
+_NONE: BodyHeaders = MappingProxyType({})
 
 
 def body_headers(scope: Scope) -> BodyHeaders:
@@ -23,10 +28,14 @@ def body_headers(scope: Scope) -> BodyHeaders:
         >>> body_headers({"headers": [(b"host", b"here"), (b"content-encoding", b"gzip")]})
         {b'content-encoding': b'gzip'}
     """
-    found = [header for header in scope["headers"] if header[0] in _OURS]
-    if not found:
-        return {}
-    headers = {name: value for name, value in found}
-    if len(headers) < len(found):
+    for name, _ in scope["headers"]:
+        if name in _OURS:
+            return _collect(scope)
+    return _NONE
+
+
+def _collect(scope: Scope) -> BodyHeaders:
+    found = [(name, value) for name, value in scope["headers"] if name in _OURS]
+    if len(dict(found)) < len(found):
         raise EncodingError("a header of the body comes twice", fix="Send each header once.")
-    return headers
+    return dict(found)

@@ -53,7 +53,8 @@ class ResponseWriter:
                 binary.append(to_binary(value))
                 parts.append(b',"parameters":{"binary_data_size":%d}}' % len(binary[-1]))
             else:
-                parts += (b',"data":', _to_json(value), b"}")
+                data = orjson.dumps(value.ravel(), _strings, orjson.OPT_SERIALIZE_NUMPY)
+                parts += (b',"data":', data, b"}")
         parts.append(b"]}")
         text = b"".join(parts)
         return _with_binary(text, binary) if binary else Reply(200, text)
@@ -67,10 +68,10 @@ def _with_binary(text: bytes, binary: list[bytes]) -> Reply:
     return Reply(200, b"".join([text, *binary]), headers)
 
 
-def _to_json(value: Array) -> bytes:
-    if value.dtype == object:  # strings, which orjson does not take from numpy
-        return orjson.dumps(value.ravel().tolist())
-    return orjson.dumps(value.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)
+def _strings(value: Array) -> list[str]:
+    """orjson asks for what it does not know: arrays of strings."""
+    texts: list[str] = value.tolist()
+    return texts
 
 
 def metadata(manifest: Manifest) -> dict[str, Any]:

@@ -254,3 +254,16 @@ def test_an_answer_without_binary_outputs_is_plain_json() -> None:
         reply = write(wanted)
         assert reply.headers == ((b"content-type", b"application/json"),)
         assert orjson.loads(reply.body)["outputs"][1]["data"] == [7, -1]
+
+
+def test_strings_come_back_from_a_model_that_gives_them() -> None:
+    signature = Signature(PAIR.inputs, (TensorSpec("words", STRINGS, (2,)),))
+    manifest = Manifest(FORMAT_VERSION, "m", "classification", ("a", "b"), signature, {}, "fp32", {})
+    words = np.array([["größe", ""]], object)
+    outcome = Outcome(ID, {"words": words}, np.zeros(1, np.float32))
+    plain = ResponseWriter(manifest).write(InferRequest({}, 1, None, None), outcome)
+    assert orjson.loads(plain.body)["outputs"] == [
+        {"name": "words", "datatype": "BYTES", "shape": [1, 2], "data": ["größe", ""]}
+    ]
+    reply = ResponseWriter(manifest).write(InferRequest({}, 1, None, {"words": True}), outcome)
+    assert reply.body.endswith(b"\x07\0\0\0gr\xc3\xb6\xc3\x9fe\0\0\0\0")
