@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from evertune.binary import from_binary
 from evertune.errors import InputError
 from evertune.tensors import Array
-from serve.binary import from_binary
-from serve.headers import JSON_BYTES, BodyHeaders
+from serve.headers import JSON_BYTES, Special
 
 _HEADER = "Inference-Header-Content-Length"
 
@@ -60,7 +60,7 @@ class BinaryPart:
             )
 
 
-def split_body(body: bytes, headers: BodyHeaders) -> tuple[bytes, BinaryPart | None]:
+def split_body(body: bytes, headers: Special) -> tuple[bytes, BinaryPart | None]:
     """Parts the JSON of a body from the tensors behind it.
 
     Returns:

@@ -6,17 +6,17 @@ import zlib
 
 from evertune.errors import InputError, TooLargeError
 from serve.errors import EncodingError
-from serve.headers import CONTENT_ENCODING, BodyHeaders
+from serve.headers import CONTENT_ENCODING, Special
 
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's; HTTP's deflate is a zlib stream (RFC 9110, 8.4.1)
 
 
-def decompress(body: bytes, headers: BodyHeaders, limit_bytes: int) -> bytes:
+def decompress(body: bytes, headers: Special, limit_bytes: int) -> bytes:
     """The body as it was before compression.
 
     Args:
         body: As received.
-        headers: Of the body.
+        headers: Of the request.
         limit_bytes: Most bytes that come out; nothing beyond is even decompressed.
 
     Raises:

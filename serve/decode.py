@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from evertune.datatypes import STRINGS
 from evertune.errors import InputError
 from evertune.tensors import Array
-from serve.datatypes import STRINGS
 
 # `array.array` converts a flat list strictly (no floats in integers, no overflow) and three times as fast as numpy.
 _TYPECODES = {

@@ -12,7 +12,7 @@ from serve.binary_part import split_body
 from serve.body import has_booleans, parse_object, read_body
 from serve.compression import decompress
 from serve.fleet import HOW_TO_GET_A_CHAMPION
-from serve.headers import body_headers
+from serve.headers import Special, request_id, special_headers
 from serve.infer_response import metadata
 from serve.label_desk import read_labels
 from serve.metrics import CONTENT_TYPE
@@ -37,30 +37,35 @@ class Handlers:
         key_id = self._worker.door.enter(scope, "predict")
         limit_bytes = self._worker.settings.max_body_bytes
         body, binary = await read_body(receive, limit_bytes), None
-        headers = body_headers(scope)
+        headers = special_headers(scope)
         if headers:  # hardly ever; the rest is the path of nearly every request
             body, binary = split_body(decompress(body, headers, limit_bytes), headers)
+        own_id = request_id(headers)
         document = parse_object(body)
         live = self._worker.fleet.get(model)
         request = live.reader.read(document, booleans=has_booleans(body), binary=binary)
         encode = partial(live.writer.write, request)
-        return await live.predict(request.inputs, request.rows, key_id=key_id, receive=receive, encode=encode)
+        return await live.predict(
+            request.inputs, request.rows, key_id=key_id, receive=receive, encode=encode, request_id=own_id
+        )
 
     async def predict(self, scope: Scope, receive: Receive) -> Reply:
         """`POST /predict`."""
         key_id = self._worker.door.enter(scope, "predict")
-        document = parse_object(await self._body(scope, receive))
+        headers = special_headers(scope)
+        document = parse_object(await self._body(receive, headers))
+        own_id = request_id(headers)
         fleet = self._worker.fleet
         live = fleet.get(str(document["model"])) if "model" in document else fleet.only()
         inputs = friendly.read_inputs(document, live.signature)
         rows = len(next(iter(inputs.values())))
         encode = partial(friendly.write_response, live)
-        return await live.predict(inputs, rows, key_id=key_id, receive=receive, encode=encode)
+        return await live.predict(inputs, rows, key_id=key_id, receive=receive, encode=encode, request_id=own_id)
 
     async def labels(self, scope: Scope, receive: Receive) -> Reply:
         """`POST /labels`."""
         key_id = self._worker.door.enter(scope, "label")
-        document = parse_object(await self._body(scope, receive))
+        document = parse_object(await self._body(receive, special_headers(scope)))
         receipt = await self._worker.labels.accept(read_labels(document), key_id)
         self._worker.metrics.labelled(receipt.accepted + receipt.unchanged + receipt.corrected)
         return Reply.json(vars(receipt))
@@ -110,9 +115,9 @@ class Handlers:
         """`GET /`, `/docs`."""
         return Reply(200, openapi.PAGE, _HTML)
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _body(self, receive: Receive, headers: Special) -> bytes:
         limit_bytes = self._worker.settings.max_body_bytes
-        return decompress(await read_body(receive, limit_bytes), body_headers(scope), limit_bytes)
+        return decompress(await read_body(receive, limit_bytes), headers, limit_bytes)
 
     def _state(self, model: str) -> dict[str, Any]:
         live, failure = self._worker.fleet.live.get(model), self._worker.fleet.failures.get(model)

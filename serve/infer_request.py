@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from evertune.datatypes import DATATYPES
 from evertune.errors import InputError
 from evertune.tensors import Array, Signature, Tensors
 from serve.binary_part import BinaryPart
-from serve.datatypes import DATATYPES
 from serve.decode import decode
 from serve.infer_outputs import read_outputs
 from serve.infer_tensor import read_tensor

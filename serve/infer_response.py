@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
+from evertune.binary import to_binary
 from evertune.bundle import Manifest
+from evertune.datatypes import DATATYPES
 from evertune.tensors import Array, TensorSpec
-from serve.binary import to_binary
-from serve.datatypes import DATATYPES
 from serve.infer_request import InferRequest
 from serve.reply import Reply
 from serve.ticket import Outcome
@@ -69,7 +69,7 @@ def _with_binary(text: bytes, binary: list[bytes]) -> Reply:
 
 
 def _strings(value: Array) -> list[str]:
-    """orjson asks for what it does not know: arrays of strings."""
+    """What orjson asks for, since it does not know arrays of strings."""
     texts: list[str] = value.tolist()
     return texts
 

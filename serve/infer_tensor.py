@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from evertune.datatypes import DATATYPES
 from evertune.errors import InputError
 from evertune.tensors import Array
 from serve.binary_part import BinaryPart
-from serve.datatypes import DATATYPES
 from serve.decode import decode
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from evertune.datatypes import DATATYPES, STRINGS
 from evertune.tensors import TensorSpec
-from serve.datatypes import DATATYPES, STRINGS
 from serve.live import Live
 from serve.openapi_binary import with_binary
 
@@ -25,6 +25,13 @@ _ERROR = {
     "code": "bad_input",
     "fix": "Send whole rows of that shape.",
     "details": {"name": "image"},
+}
+_AGAIN = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "format": "uuid"},
+    "description": "A new UUIDv7, sent again where the answer was lost: the prediction is then recorded once.",
 }
 _SMALL = TensorSpec("x", "float32", (2,))
 
@@ -79,8 +86,11 @@ def document(models: Iterable[Live]) -> dict[str, Any]:
             },
         },
         "paths": {
-            "/predict": {"post": _predict(specs, model, label)},
-            "/v2/models/{name}/infer": {"post": with_binary(_infer(specs, model)), "parameters": [_name(model)]},
+            "/predict": {"post": _predict(specs, model, label), "parameters": [_AGAIN]},
+            "/v2/models/{name}/infer": {
+                "post": with_binary(_infer(specs, model)),
+                "parameters": [_name(model), _AGAIN],
+            },
             "/labels": {"post": _labels(label)},
             "/v2": {
                 "get": _get("About the server.", {"name": "evertune", "version": VERSION, "extensions": EXTENSIONS})

@@ -56,7 +56,8 @@ class Recorder:
         if failed:
             return self._without(failed, batch, inputs, outputs)
         now, finished_at = self._clock(), time.monotonic()
-        request_ids = new_request_ids(len(batch), now)
+        drawn = new_request_ids(len(batch), now)
+        request_ids = [ticket.request_id or own for ticket, own in zip(batch, drawn, strict=True)]
         scores = outputs[self._score_name]
         confidence = self._bundle.calibration(scores.reshape(len(scores), -1).max(axis=1)).astype(np.float32)
         kept = [self._draw() < self._share_ratio for _ in batch]

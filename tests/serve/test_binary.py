@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from evertune.binary import from_binary, to_binary
 from evertune.bundle import Manifest
 from evertune.bundle.manifest import FORMAT_VERSION
+from evertune.datatypes import DATATYPES, STRINGS
 from evertune.errors import InputError
 from evertune.tensors import Array, Signature, TensorSpec
-from serve.binary import from_binary, to_binary
 from serve.binary_part import BinaryPart, split_body
-from serve.datatypes import DATATYPES, STRINGS
 from serve.headers import JSON_BYTES
 from serve.infer_request import InferRequest, RequestReader
 from serve.infer_response import ResponseWriter

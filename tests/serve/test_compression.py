@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from evertune.errors import InputError, TooLargeError
 from serve.compression import decompress
 from serve.errors import EncodingError
-from serve.headers import CONTENT_ENCODING, body_headers
+from serve.headers import CONTENT_ENCODING, special_headers
 from serve.reply import Reply
 
 Compress = Callable[[bytes], bytes]
@@ -72,7 +72,7 @@ def test_other_encodings_are_told_which_are_read(encoding: bytes) -> None:
     assert (b"accept-encoding", b"gzip, deflate") in reply.headers
 
 
-def test_a_header_of_the_body_that_comes_twice_is_refused() -> None:
+def test_a_header_that_comes_twice_is_refused() -> None:
     headers = [(b"content-encoding", b"gzip"), (b"host", b"here"), (b"content-encoding", b"gzip")]
-    with pytest.raises(EncodingError):
-        body_headers({"headers": headers})
+    with pytest.raises(InputError):
+        special_headers({"headers": headers})

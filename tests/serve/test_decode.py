@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evertune.datatypes import DATATYPES, STRINGS
 from evertune.errors import InputError
 from evertune.tensors import TensorSpec
-from serve.datatypes import DATATYPES, STRINGS
 from serve.decode import decode
 
 INTEGERS = [dtype for dtype in DATATYPES if np.dtype(dtype).kind in "iu"]

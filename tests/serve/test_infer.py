@@ -9,9 +9,9 @@ import pytest
 
 from evertune.bundle import Manifest
 from evertune.bundle.manifest import FORMAT_VERSION
+from evertune.datatypes import DATATYPES, STRINGS
 from evertune.errors import InputError
 from evertune.tensors import Signature, Tensors, TensorSpec
-from serve.datatypes import DATATYPES, STRINGS
 from serve.infer_request import InferRequest, RequestReader
 from serve.infer_response import ResponseWriter, metadata
 from serve.ticket import Outcome

@@ -411,6 +411,35 @@ def test_kill_9_of_a_worker_loses_no_answered_prediction(server: Server) -> None
     assert len(set(answered)) == len(answered)
 
 
+@pytest.mark.parametrize("path", [INFER, "/predict"])
+def test_a_request_that_is_sent_again_with_its_id_is_recorded_once(server: Server, path: str) -> None:
+    request_id = new_request_id()
+    document = GOOD if path == INFER else {"instances": [[[1] * 4] * 4]}
+    headers = server.headers | {"Idempotency-Key": request_id, "Connection": "close"}  # so that both workers answer
+    before = server.counted("evertune_predictions_total", model="shoes")
+    answers = [server.client.post(server.url + path, json=document, headers=headers).json() for _ in range(10)]
+    rows = {
+        answer["parameters"]["prediction_ids"][0] if path == INFER else answer["predictions"][0]["id"]
+        for answer in answers
+    }
+    assert rows == {f"{request_id}:0"}
+    label = {"labels": [{"id": f"{request_id}:0", "label": "boot"}]}
+    assert server.post("/labels", label).json()["accepted"] == 1
+    server.wait(lambda: server.counted("evertune_predictions_total", model="shoes") == before + 10)
+    with Ledger.open(server.project.ledger_url) as ledger:
+        assert ledger.predictions.known([request_id]) == {request_id}
+        assert ledger.labels.labelled_rows("shoes").ids.count(f"{request_id}:0") == 1
+
+
+@pytest.mark.parametrize("path", [INFER, "/predict"])
+def test_an_id_that_is_no_uuid_7_is_refused(server: Server, path: str) -> None:
+    for value in ("7", "", "00000000-0000-4000-8000-000000000000", new_request_id().upper()):
+        headers = server.headers | {"Idempotency-Key": value}
+        response = server.client.post(server.url + path, json={**GOOD, "instances": []}, headers=headers)
+        assert response.status_code == 400
+        assert "UUIDv7" in response.json()["error"]
+
+
 def test_the_inputs_are_kept_for_training(server: Server) -> None:
     pixels = list(range(16))
     identifier = server.post(INFER, changed(data=pixels)).json()["parameters"]["prediction_ids"][0]

@@ -13,9 +13,9 @@ import struct
 
 import numpy as np
 
+from evertune.datatypes import STRINGS
 from evertune.errors import InputError
 from evertune.tensors import Array
-from serve.datatypes import STRINGS
 
 _LENGTH = struct.Struct("<I")
 
