@@ -416,7 +416,6 @@ def test_a_request_that_is_sent_again_with_its_id_is_recorded_once(server: Serve
     request_id = new_request_id()
     document = GOOD if path == INFER else {"instances": [[[1] * 4] * 4]}
     headers = server.headers | {"Idempotency-Key": request_id, "Connection": "close"}  # so that both workers answer
-    before = server.counted("evertune_predictions_total", model="shoes")
     answers = [server.client.post(server.url + path, json=document, headers=headers).json() for _ in range(10)]
     rows = {
         answer["parameters"]["prediction_ids"][0] if path == INFER else answer["predictions"][0]["id"]
@@ -425,7 +424,6 @@ def test_a_request_that_is_sent_again_with_its_id_is_recorded_once(server: Serve
     assert rows == {f"{request_id}:0"}
     label = {"labels": [{"id": f"{request_id}:0", "label": "boot"}]}
     assert server.post("/labels", label).json()["accepted"] == 1
-    server.wait(lambda: server.counted("evertune_predictions_total", model="shoes") == before + 10)
     with Ledger.open(server.project.ledger_url) as ledger:
         assert ledger.predictions.known([request_id]) == {request_id}
         assert ledger.labels.labelled_rows("shoes").ids.count(f"{request_id}:0") == 1
