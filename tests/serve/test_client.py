@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -190,6 +192,25 @@ def test_a_worker_that_is_killed_fails_no_call(connect: Connect, server: Server)
         server.wait(lambda: ledger.predictions.known(wanted) == wanted)
     assert len(wanted) == 150
     server.wait(lambda: len(server.workers()) == 2)
+
+
+def test_the_examples_of_the_docs_run(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
+    changes = {"http://127.0.0.1:3000": server.url, "fashion": "shoes", "(28, 28)": "(4, 4)", "Sneaker": "sneaker"}
+    monkeypatch.setenv("EVERTUNE_API_KEY", server.key)
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        for old, new in changes.items():
+            block = block.replace(old, new)
+        exec(block, names)
+    names["patient"].close()
+    _, receipt, outputs, error, ids = capsys.readouterr().out.splitlines()
+    assert receipt == "1 0 0"
+    assert outputs.startswith("(1, 3) ")
+    assert error.startswith("InputError tensor 'image' has shape [1, 3, 4]")
+    assert ids == "10"
 
 
 def test_threads_share_a_client(server: Server) -> None:
