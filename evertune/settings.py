@@ -22,9 +22,11 @@ from evertune.timetable import MaintenanceSettings, ScheduleSettings, names_are_
 
 FILE_NAME = "evertune.toml"
 _SECRET_WORDS = ("tok", "url", "pass", "secret", "key")  # of keys; `serve.require_keys` is no secret, and no loss
-# With our prefix, but no settings: project folder, data sets, the demo's mark, and what tests and READMEs set.
+# With our prefix, but no settings: project folder, data sets, the client's key, the demo's mark, and what tests and
+# READMEs set.
 _OTHER_VARIABLES = {
-    *("EVERTUNE_PROJECT", "EVERTUNE_DATA", "EVERTUNE_DEMO_PROCESS", "EVERTUNE_TEST_POSTGRES", "EVERTUNE_KEY"),
+    *("EVERTUNE_PROJECT", "EVERTUNE_DATA", "EVERTUNE_API_KEY", "EVERTUNE_DEMO_PROCESS"),
+    *("EVERTUNE_TEST_POSTGRES", "EVERTUNE_KEY"),
 }
 
 

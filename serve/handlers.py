@@ -8,8 +8,11 @@ from typing import Any
 from evertune.errors import NotReadyError
 from serve import friendly, openapi
 from serve.asgi import Receive, Scope
+from serve.binary_part import split_body
 from serve.body import has_booleans, parse_object, read_body
+from serve.compression import decompress
 from serve.fleet import HOW_TO_GET_A_CHAMPION
+from serve.headers import Special, request_id, special_headers
 from serve.infer_response import metadata
 from serve.label_desk import read_labels
 from serve.metrics import CONTENT_TYPE
@@ -32,30 +35,38 @@ class Handlers:
     async def infer(self, scope: Scope, receive: Receive, model: str) -> Reply:
         """`POST /v2/models/{name}/infer`."""
         key_id = self._worker.door.enter(scope, "predict")
-        body = await read_body(receive, self._worker.settings.max_body_bytes)
+        limit_bytes = self._worker.settings.max_body_bytes
+        body, binary = await read_body(receive, limit_bytes), None
+        headers = special_headers(scope)
+        if headers:  # hardly ever; the rest is the path of nearly every request
+            body, binary = split_body(decompress(body, headers, limit_bytes), headers)
+        own_id = request_id(headers)
         document = parse_object(body)
         live = self._worker.fleet.get(model)
-        request = live.reader.read(document, booleans=has_booleans(body))
+        request = live.reader.read(document, booleans=has_booleans(body), binary=binary)
         encode = partial(live.writer.write, request)
-        return await live.predict(request.inputs, request.rows, key_id=key_id, receive=receive, encode=encode)
+        return await live.predict(
+            request.inputs, request.rows, key_id=key_id, receive=receive, encode=encode, request_id=own_id
+        )
 
     async def predict(self, scope: Scope, receive: Receive) -> Reply:
         """`POST /predict`."""
         key_id = self._worker.door.enter(scope, "predict")
-        body = await read_body(receive, self._worker.settings.max_body_bytes)
-        document = parse_object(body)
+        headers = special_headers(scope)
+        document = parse_object(await self._body(receive, headers))
+        own_id = request_id(headers)
         fleet = self._worker.fleet
         live = fleet.get(str(document["model"])) if "model" in document else fleet.only()
         inputs = friendly.read_inputs(document, live.signature)
         rows = len(next(iter(inputs.values())))
         encode = partial(friendly.write_response, live)
-        return await live.predict(inputs, rows, key_id=key_id, receive=receive, encode=encode)
+        return await live.predict(inputs, rows, key_id=key_id, receive=receive, encode=encode, request_id=own_id)
 
     async def labels(self, scope: Scope, receive: Receive) -> Reply:
         """`POST /labels`."""
         key_id = self._worker.door.enter(scope, "label")
-        body = await read_body(receive, self._worker.settings.max_body_bytes)
-        receipt = await self._worker.labels.accept(read_labels(parse_object(body)), key_id)
+        document = parse_object(await self._body(receive, special_headers(scope)))
+        receipt = await self._worker.labels.accept(read_labels(document), key_id)
         self._worker.metrics.labelled(receipt.accepted + receipt.unchanged + receipt.corrected)
         return Reply.json(vars(receipt))
 
@@ -74,7 +85,7 @@ class Handlers:
 
     async def server(self, _scope: Scope, _receive: Receive) -> Reply:
         """`GET /v2`."""
-        return Reply.json({"name": "evertune", "version": openapi.VERSION, "extensions": []})
+        return Reply.json({"name": "evertune", "version": openapi.VERSION, "extensions": openapi.EXTENSIONS})
 
     async def models(self, _scope: Scope, _receive: Receive) -> Reply:
         """`GET /v2/models`: what is loaded, and what did not load."""
@@ -103,6 +114,10 @@ class Handlers:
     async def docs(self, _scope: Scope, _receive: Receive) -> Reply:
         """`GET /`, `/docs`."""
         return Reply(200, openapi.PAGE, _HTML)
+
+    async def _body(self, receive: Receive, headers: Special) -> bytes:
+        limit_bytes = self._worker.settings.max_body_bytes
+        return decompress(await read_body(receive, limit_bytes), headers, limit_bytes)
 
     def _state(self, model: str) -> dict[str, Any]:
         live, failure = self._worker.fleet.live.get(model), self._worker.fleet.failures.get(model)

@@ -8,14 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from evertune.datatypes import DATATYPES, STRINGS
 from evertune.tensors import TensorSpec
-from serve.datatypes import DATATYPES
 from serve.live import Live
+from serve.openapi_binary import with_binary
 
 try:
     VERSION = version("evertune")
 except PackageNotFoundError:  # a built Bento carries the folders, not the distribution
     VERSION = "0"
+
+EXTENSIONS = ["binary_tensor_data"]
+"""Of the Open Inference Protocol, by the names that Triton gives them."""
 
 _ROW = "01890a5d-ac96-774b-bcce-b302099a8057:0"
 _ERROR = {
@@ -23,6 +27,13 @@ _ERROR = {
     "code": "bad_input",
     "fix": "Send whole rows of that shape.",
     "details": {"name": "image"},
+}
+_AGAIN = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "format": "uuid"},
+    "description": "A new UUIDv7, sent again where the answer was lost: the prediction is then recorded once.",
 }
 _SMALL = TensorSpec("x", "float32", (2,))
 
@@ -80,10 +91,15 @@ def document(models: Iterable[Live]) -> dict[str, Any]:
             },
         },
         "paths": {
-            "/predict": {"post": _predict(specs, model, answer)},
-            "/v2/models/{name}/infer": {"post": _infer(specs, outputs, model), "parameters": [_name(model)]},
+            "/predict": {"post": _predict(specs, model, answer), "parameters": [_AGAIN]},
+            "/v2/models/{name}/infer": {
+                "post": with_binary(_infer(specs, outputs, model)),
+                "parameters": [_name(model), _AGAIN],
+            },
             "/labels": {"post": _labels(label)},
-            "/v2": {"get": _get("About the server.", {"name": "evertune", "version": VERSION, "extensions": []})},
+            "/v2": {
+                "get": _get("About the server.", {"name": "evertune", "version": VERSION, "extensions": EXTENSIONS})
+            },
             "/v2/models": {"get": _get("What is loaded, and what did not load.", {"models": []})},
             "/v2/models/{name}": {"get": _get("Inputs, outputs, version."), "parameters": [_name(model)]},
             "/v2/models/{name}/ready": {"get": _get("Whether it is loaded."), "parameters": [_name(model)]},
@@ -95,7 +111,7 @@ def document(models: Iterable[Live]) -> dict[str, Any]:
 
 
 def _example_value(spec: TensorSpec) -> Any:
-    value: Any = 0 if spec.dtype != "bool" else False
+    value: Any = {"bool": False, STRINGS: "text"}.get(spec.dtype, 0)
     for size in reversed(spec.shape):
         value = [value] * (size or 1)
     return value
@@ -143,7 +159,7 @@ def _infer(specs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], model
         "parameters": {"digest": "ab" * 32, "request_id": _ROW[:36], "prediction_ids": [_ROW]},
         "outputs": [_tensor(spec) for spec in outputs],
     }
-    return _post("Open Inference Protocol V2, JSON.", {"inputs": inputs}, answer)
+    return _post("Open Inference Protocol V2.", {"inputs": inputs}, answer)
 
 
 def _labels(label: Any) -> dict[str, Any]:
@@ -173,7 +189,8 @@ _FAILURES = {
     "400": "Malformed: JSON, names, shape, dtype, NaN, a label that the task does not have.",
     "401": "No key, an unknown one, or one without the role.",
     "404": "Unknown model, or a label for a row that was never predicted.",
-    "413": "Too many bytes or rows.",
+    "413": "Too many bytes or rows, before or after decompression.",
+    "415": "A content encoding other than gzip and deflate.",
     "503": "No champion yet, or too much at once; see Retry-After.",
 }
 

@@ -57,7 +57,8 @@ class Recorder:
         if failed:
             return self._without(failed, batch, inputs, outputs)
         now, finished_at = self._clock(), time.monotonic()
-        request_ids = new_request_ids(len(batch), now)
+        drawn = new_request_ids(len(batch), now)
+        request_ids = [ticket.request_id or own for ticket, own in zip(batch, drawn, strict=True)]
         certainty = self._kind.certainty(outputs, self._bundle.manifest.parameters)
         confidence = self._bundle.calibration(certainty).astype(np.float32)
         kept = [self._draw() < self._share_ratio for _ in batch]
