@@ -12,6 +12,7 @@ from cli import (
     export_command,
     init_command,
     key_command,
+    labels_command,
     monitor_command,
     promote_command,
     retune_command,
@@ -46,6 +47,7 @@ _COMMANDS = (
 )
 for _name, _command, _example in _COMMANDS:
     app.command(_name, epilog=f"Example: {_example}")(_command)
+app.add_typer(labels_command.app, name="labels", epilog="Example: evertune labels import truth.csv")
 app.add_typer(key_command.app, name="key", epilog='Example: evertune key create "shop frontend" --role predict')
 
 
