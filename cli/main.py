@@ -10,6 +10,7 @@ import typer
 from cli import (
     demo_command,
     doctor_command,
+    explain_command,
     export_command,
     init_command,
     key_command,
@@ -44,6 +45,7 @@ _COMMANDS = (
     ("promote", promote_command.promote, "evertune promote 4f0c2a9be1d7"),
     ("rollback", rollback_command.rollback, 'evertune rollback --reason "complaints"'),
     ("status", status_command.status, "evertune status --json"),
+    ("explain", explain_command.explain, "evertune explain 3"),
     ("doctor", doctor_command.doctor, "evertune doctor --json"),
     ("demo", demo_command.demo, "evertune demo --seed 1"),
 )
