@@ -17,6 +17,7 @@ from cli import (
     labels_command,
     monitor_command,
     promote_command,
+    report_command,
     retune_command,
     rollback_command,
     serve_command,
@@ -51,6 +52,7 @@ _COMMANDS = (
 )
 for _name, _command, _example in _COMMANDS:
     app.command(_name, epilog=f"Example: {_example}")(_command)
+app.add_typer(report_command.app, name="report", epilog="Example: evertune report study --open")
 app.add_typer(labels_command.app, name="labels", epilog="Example: evertune labels import truth.csv")
 app.add_typer(key_command.app, name="key", epilog='Example: evertune key create "shop frontend" --role predict')
 

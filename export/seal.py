@@ -11,7 +11,7 @@ import numpy as np
 
 from evertune.bundle import Bundle, BundleStore, ConfidenceMap, Golden, Reference, write_content
 from evertune.errors import DataError
-from evertune.evaluation import evaluate
+from evertune.evaluation import evaluate, reliability
 from evertune.losses import row_losses
 from evertune.rows import Rows
 from evertune.runtime import Session
@@ -72,6 +72,7 @@ def seal(
         "validation_rows": result.validation_rows,
         "candidates": [candidate.to_json() for candidate in result.candidates],
         "evaluation": evaluate(task.kind, task.labels, outputs, splits.test.labels, seed=seed).to_json(),
+        "reliability": _reliability(outputs, splits.test, task.kind, confidence),
         "hardware": hardware(),
         "versions": versions(),
         "lineage": dict(lineage),
@@ -109,6 +110,12 @@ def _top(outputs: Tensors) -> Array:
 def _confidence_map(outputs: Tensors, rows: Rows, kind: str) -> ConfidenceMap:
     correct = row_losses(kind, outputs, rows.labels) == 0
     return ConfidenceMap(*calibrate(_top(outputs), correct), rows=len(rows))
+
+
+def _reliability(outputs: Tensors, rows: Rows, kind: str, confidence: ConfidenceMap) -> list[dict[str, Any]]:
+    """How often what would be answered with a certain confidence is right."""
+    correct = row_losses(kind, outputs, rows.labels) == 0
+    return [each.to_json() for each in reliability(confidence(_top(outputs)), correct)]
 
 
 def _reference(outputs: Tensors, rows: Rows, kind: str, confidence: ConfidenceMap) -> Reference:

@@ -2,6 +2,7 @@
 
 from evertune.evaluation.estimate import Estimate
 from evertune.evaluation.evaluation import Averages, ClassReport, Evaluation
+from evertune.evaluation.reliability import ReliabilityBin, reliability
 from evertune.evaluation.report import evaluate
 
-__all__ = ["Averages", "ClassReport", "Estimate", "Evaluation", "evaluate"]
+__all__ = ["Averages", "ClassReport", "Estimate", "Evaluation", "ReliabilityBin", "evaluate", "reliability"]

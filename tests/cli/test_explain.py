@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import sys
 import threading
@@ -13,6 +14,7 @@ import pytest
 
 from cli.explain.explain import explain_job
 from cli.explain.story import read_story
+from cli.reports.job_figures import evidence_path
 from evertune.ledger import Ledger
 from evertune.settings import Project
 from retune.ask import ask
@@ -179,3 +181,42 @@ def test_what_is_gone_is_left_out(make_world: Callable[..., World]) -> None:
     parts = {part.name: part for part in explain_job(read_story(project, world.ledger, None))}
     assert parts["candidates"].lines == ("The challenger's attestation is not at hand.",)
     assert "No" not in parts["test"].lines[0]
+
+
+def test_the_page_of_a_job_tells_the_same_with_pictures(run: Run, make_world: Callable[..., World]) -> None:
+    world = make_world()
+    world.drift()
+    work(world)
+    world.evaluate()
+    path = Path(run("report", "job", "1", "--json").json()["file"])
+    text = path.read_text(encoding="utf-8")
+    assert path.name == "job-1.html"
+    parts = run("explain", "--json").json()
+    for name in ("cause", "data", "test", "decision", "recovery"):
+        for line in parts[name]["lines"]:
+            assert html.escape(line) in text
+    for title in ("Evidence of drift, label by label", "Loss of the challenger minus", "Recovery: share of rows right"):
+        assert title in text
+    assert "Live accuracy, rolling" in text
+
+
+def test_the_drawn_evidence_is_what_the_detector_had(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    world.drift()
+    work(world)
+    record = world.ledger.detectors.load("sign", world.champion.digest)
+    evidence = world.job().detail["evidence"]
+    losses = world.ledger.losses.since("sign", world.champion.digest)[: evidence["labels"]]
+    drawn = evidence_path(losses, evidence, record.state).data[0]
+    assert len(drawn.x) == evidence["labels"]
+    crossed = [x for x, y in zip(drawn.x, drawn.y, strict=True) if y >= evidence["log10_threshold"]]
+    assert crossed[0] == evidence["alarm_at"]
+    assert drawn.y[-1] == pytest.approx(evidence["log10_evidence"])
+
+
+def test_a_job_that_came_to_nothing_has_a_page(run: Run, make_world: Callable[..., World]) -> None:
+    world = make_world(gate_wait_seconds=0, min_train_labels=1000)
+    world.drift()
+    work(world)
+    path = Path(run("report", "job", "--json").json()["file"])
+    assert "too little to decide on" in path.read_text(encoding="utf-8")
