@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def explain(
-    job: Annotated[int | None, typer.Argument(metavar="[JOB]", help="Its number; without one the newest job.")] = None,
+    job: Annotated[int | None, typer.Argument(metavar="JOB", help="Its number; without one the newest job.")] = None,
     json_output: Json = False,
 ) -> None:
     """Tell why a re-tune job was, and what came of it: evidence, data, trials, candidates, test, decision, recovery.

@@ -30,7 +30,6 @@ from evertune.errors import EvertuneError
 app = typer.Typer(
     name="evertune",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # an unexpected error is a bug: its plain traceback is what a report needs
     help="Keeps a deployed model in tune: search, export, serve, watch, re-tune.",
     epilog="Start with: evertune init my-model",

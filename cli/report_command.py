@@ -19,7 +19,7 @@ Open = Annotated[bool, typer.Option("--open", help="Show it in the browser.")]
 
 @app.command(epilog="Example: evertune report study --open")
 def study(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="As `evertune status` lists it.")] = "main",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As `evertune status` lists it.")] = "main",
     output: Output = None,
     open_page: Open = False,
     json_output: Json = False,
@@ -36,7 +36,7 @@ def study(
 
 @app.command(epilog="Example: evertune report evaluation 4f0c2a9be1d7 -o champion.html")
 def evaluation(
-    digest: Annotated[str | None, typer.Argument(metavar="[DIGEST]", help="Of a bundle; else the champion's.")] = None,
+    digest: Annotated[str | None, typer.Argument(metavar="DIGEST", help="Of a bundle; else the champion's.")] = None,
     model: Model = None,
     output: Output = None,
     open_page: Open = False,
@@ -59,7 +59,7 @@ def evaluation(
 
 @app.command(epilog="Example: evertune report job 3 --open")
 def job(
-    number: Annotated[int | None, typer.Argument(metavar="[JOB]", help="Its number; else the newest job's.")] = None,
+    number: Annotated[int | None, typer.Argument(metavar="JOB", help="Its number; else the newest job's.")] = None,
     output: Output = None,
     open_page: Open = False,
     json_output: Json = False,

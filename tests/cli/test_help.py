@@ -14,11 +14,12 @@ import pytest
 from cli.key_command import app as key_app
 from cli.labels_command import app as labels_app
 from cli.main import app
+from cli.report_command import app as report_app
 
 Run = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [command.name for command in app.registered_commands if command.name]
-GROUPS = {"key": key_app, "labels": labels_app}
+GROUPS = {"key": key_app, "labels": labels_app, "report": report_app}
 GROUP_COMMANDS = [
     [name, command.name or getattr(command.callback, "__name__", "")]
     for name, group in GROUPS.items()
