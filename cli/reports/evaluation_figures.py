@@ -20,20 +20,22 @@ def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> Any:
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     names = [safe(label) for label in labels]
     trace = go.Heatmap(
-        z=share,
+        z=[[None if value == 0 else value for value in row] for row in share.tolist()],  # the ground shows through
         x=names,
         y=names,
         customdata=matrix,
         text=[["" if count == 0 else f"{count:.0f}" for count in row] for row in matrix],
         texttemplate="%{text}" if len(labels) <= _TEXT_CLASSES else None,
         hovertemplate="%{y} taken for %{x}: %{customdata:.0f} rows, %{z:.1%} of its truth<extra></extra>",
-        colorscale=[[0.0, "rgba(42,157,143,0)"], [1.0, "rgba(42,157,143,0.9)"]],
+        colorscale=[[0.0, "#dcefec"], [1.0, "#1f7a6f"]],  # opaque, so that plotly chooses a legible ink
+        zmin=0,
+        zmax=1,
         showscale=False,
         xgap=1,
         ygap=1,
     )
     made = figure(trace, title="Truth (rows) against prediction (columns)", x="prediction", y="truth", height=600)
-    return made.update_yaxes(autorange="reversed").update_xaxes(tickangle=-40)
+    return made.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(tickangle=-40, showgrid=False)
 
 
 def class_scores(classes: Sequence[Mapping[str, Any]]) -> Any:
