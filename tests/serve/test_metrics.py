@@ -61,7 +61,9 @@ def test_confidence_is_counted_by_size_and_nonsense_is_left_out() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.predicted("shoes", np.append(confidence, np.float32("nan")))
     registry = CollectorRegistry()
-    expected = Histogram("evertune_prediction_confidence_ratio", "-", ["model"], buckets=_CONFIDENCES, registry=registry)
+    expected = Histogram(
+        "evertune_prediction_confidence_ratio", "-", ["model"], buckets=_CONFIDENCES, registry=registry
+    )
     for one in confidence.tolist():
         expected.labels("shoes").observe(one)
     found = samples(metrics.expose())
