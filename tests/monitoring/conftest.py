@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -38,7 +39,7 @@ class World:
 
     ledger: Ledger
     store: BundleStore
-    clock: ManualClock
+    clock: Any
     folder: Path
 
     def bundle(self, name: str = "fashion", *, temperature: float = 1.0, loss: float = 0.10) -> Bundle:
@@ -117,6 +118,12 @@ def _softmax(temperature: float) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+@pytest.fixture(scope="session")
+def world_class() -> type[World]:
+    """For worlds of a test's own."""
+    return World
 
 
 @pytest.fixture
