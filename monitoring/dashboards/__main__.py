@@ -17,6 +17,7 @@ from monitoring.dashboards.span import Span
 
 _ROOT = Path(__file__).resolve().parents[2]
 JSON_FOLDER = _ROOT / "deploy" / "grafana" / "dashboards"
+_LAST_SEEN = "max(max_over_time(timestamp(evertune_ready)[2h:1s]))"
 PICTURE_FOLDER = _ROOT / "docs" / "dashboards"
 
 
@@ -48,7 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     draw.add_argument("prometheus", help="address of Prometheus")
     draw.add_argument("--output", type=Path, default=PICTURE_FOLDER, help="folder for the PNG files")
     draw.add_argument("--minutes", type=float, default=60, help="length of the time range")
-    draw.add_argument("--end", type=float, default=None, help="its end in seconds since the epoch; now if not given")
+    draw.add_argument(
+        "--end", default="now", help="'now', seconds since the epoch, or 'last': when a server was seen last"
+    )
     draw.add_argument("--scrape", type=float, default=15, help="Prometheus' scrape interval in seconds")
     draw.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="value of a variable")
     draw.add_argument("--dashboards", type=Path, default=JSON_FOLDER, help="folder of the JSON files")
@@ -59,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
 def _draw(options: argparse.Namespace) -> list[Path]:
     from monitoring.dashboards.picture import draw
 
-    end = time.time() if options.end is None else options.end
+    prometheus = Prometheus(options.prometheus)
+    end = _end(options.end, prometheus)
     span = Span(end - options.minutes * 60, end, options.scrape)
     wanted = dict(each.split("=", 1) for each in options.set)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -67,9 +71,20 @@ def _draw(options: argparse.Namespace) -> list[Path]:
     for name in BOARDS:
         board = json.loads((options.dashboards / f"{name}.json").read_text(encoding="utf-8"))
         path = options.output / f"{name}.png"
-        draw(read(board, Prometheus(options.prometheus), span, wanted), path)
+        draw(read(board, prometheus, span, wanted), path)
         paths.append(path)
     return paths
+
+
+def _end(wanted: str, prometheus: Prometheus) -> float:
+    if wanted == "now":
+        return time.time()
+    if wanted != "last":
+        return float(wanted)
+    found = prometheus.instant(_LAST_SEEN, time.time())
+    if not found:
+        raise EvertuneError("Prometheus saw no server in the last two hours", fix="Give --end in seconds.")
+    return found[0].points[0][1]
 
 
 if __name__ == "__main__":

@@ -50,6 +50,9 @@ def lines(axes: Axes, panel: Mapping[str, Any], answers: Sequence[Answer], span:
         for index, (name, series) in enumerate(each for each in named if each[0] not in looks):
             at, values = _steps(series, span)
             axes.plot(at, values, color=_PALETTE[index % len(_PALETTE)], linewidth=1.6, label=name)
+    low, high = axes.get_ylim()
+    low = panel["fieldConfig"]["defaults"].get("min", low)
+    axes.set_ylim(low, high if high > low else low + 1)
     _thresholds(axes, panel)
     _legend(axes)
 
@@ -92,7 +95,7 @@ def heat(axes: Axes, panel: Mapping[str, Any], answers: Sequence[Answer], span: 
     _frame(axes, panel, span)
     axes.pcolormesh(edges, np.arange(len(series) + 1), shown, cmap="Blues", vmin=-0.15 * float(counts.max() or 1))
     unit = panel["fieldConfig"]["defaults"]["unit"]
-    names = [_bucket(each.labels["le"], unit) for each in series]
+    names = [_bucket(each.labels["le"], unit) for each in series[:-1]]  # the last has no upper bound
     every = math.ceil(len(names) / 7)
     axes.set_yticks(np.arange(1, len(names) + 1)[::every], names[::every], fontsize=7.5)
     axes.set_ylim(0, len(series))
@@ -157,8 +160,6 @@ def _stack(axes: Axes, named: Sequence[tuple[str, Series]], span: Span) -> None:
         width = span.step_seconds / _DAY_SECONDS
         axes.bar(days(times), values, width, bottom, color=_PALETTE[index % len(_PALETTE)], label=name)
         bottom += values
-    if not bottom.any():
-        axes.set_ylim(0, 1)
 
 
 def _band(axes: Axes, named: Sequence[tuple[str, Series]], looks: Mapping[str, Any], span: Span) -> None:
@@ -187,8 +188,6 @@ def _frame(axes: Axes, panel: Mapping[str, Any], span: Span) -> None:
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: text(round(value, 12), defaults["unit"])))
-    if "min" in defaults:
-        axes.set_ylim(bottom=defaults["min"])
     axes.grid(color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=7.5, colors=FAINT, length=0)
@@ -241,7 +240,7 @@ def _last(series: Series) -> float:
 
 
 def _bucket(bound: str, unit: str) -> str:
-    return "more" if bound == "+Inf" else text(float(bound), unit)
+    return text(float(bound), unit)
 
 
 def days(times: Sequence[float] | Array) -> Array:
