@@ -46,4 +46,4 @@ for section in serve monitor; do
 done
 wait "$demo_pid" || { cat "$work/demo.log" >&2; exit 1; }
 
-python -m monitoring.dashboards draw "http://127.0.0.1:$port" --minutes "${MINUTES:-4}" --end last --scrape 1
+python -m monitoring.dashboards draw "http://127.0.0.1:$port" --minutes "${MINUTES:-2}" --end last --scrape 1

@@ -126,14 +126,14 @@ def _over_time() -> tuple[Panel, ...]:
         lines(
             Face(
                 "Evidence of drift",
-                "Share of the line: at 1 a re-tune is asked for.",
+                "Share of the line: at 100% a re-tune is asked for. Shown up to 200%.",
                 "percentunit",
                 12,
                 steps=((1.0, BAD),),
                 minimum=0,
                 runbooks=("ModelHarmfulDrift",),
             ),
-            Query(f"model_version:evertune_drift_evidence:ratio{{{_MODEL}}}", "{{model}} {{version}}"),
+            Query(f"clamp_max(model_version:evertune_drift_evidence:ratio{{{_MODEL}}}, 2)", "{{model}} {{version}}"),
         ),
         lines(
             Face("Rows predicted a second", "By all servers, over five minutes.", "short", 8, minimum=0),

@@ -12,8 +12,8 @@ from monitoring.dashboards.panels import DATASOURCE, runbook_link
 
 TAG = "evertune"
 _WINDOWS = ("1h", "1d", "7d")
-# A champion's first minute, and no less than one step of the query, or a long range would step over it.
-_SWAPS = 'evertune_model_promoted_timestamp_seconds{model=~"$model"} > time() - 60 - $__interval_ms / 1000'
+# A champion's first half minute (two scrapes) and one step of the query more, or a long range would step over it.
+_SWAPS = 'evertune_model_promoted_timestamp_seconds{model=~"$model"} > time() - 30 - $__interval_ms / 1000'
 _RETUNES = 'max by (model) (evertune_retune_running{model=~"$model"}) == 1'
 
 

@@ -9,6 +9,7 @@ from monitoring.dashboards.frame import frame, label_variable, window_variable
 from monitoring.dashboards.panels import Panel, bars, heat, lines, number
 
 _MODEL = 'model=~"$model"'
+_LINE = f"evertune_drift_log10_threshold{{{_MODEL}}}"
 _WINDOW = f'{_MODEL}, window="$window"'
 _SINCE = f'{_MODEL}, window="since_promotion", source="labelled"'
 _FLOOR = (
@@ -132,13 +133,16 @@ def _accuracy() -> tuple[Panel, ...]:
         lines(
             Face(
                 "Evidence and its line",
-                "log10 of the e-detector's evidence that the loss is above reference plus tolerance.",
+                "log10 of the e-detector's evidence that the loss is above reference plus tolerance, cut at 3 lines.",
                 "short",
                 12,
                 runbooks=("ModelHarmfulDrift", "DriftUnanswered"),
             ),
-            Query(f"{by} (evertune_drift_log10_evidence{{{_MODEL}}})", "evidence {{version}}"),
-            Query(f"max(evertune_drift_log10_threshold{{{_MODEL}}})", "line"),
+            Query(
+                f"{by} ({_LINE} * clamp_max(evertune_drift_log10_evidence{{{_MODEL}}} / {_LINE}, 3))",
+                "evidence {{version}}",
+            ),
+            Query(f"max({_LINE})", "line"),
         ),
         lines(
             Face(

@@ -9,6 +9,7 @@ from monitoring.dashboards.frame import frame, label_variable, window_variable
 from monitoring.dashboards.panels import Panel, bars, lines, number, timeline
 
 _MODEL = 'model=~"$model"'
+_PHASES = ("waiting", "train_rows", "search", "gate", "promote", "report")  # in their order
 
 
 def retuning() -> build.Dashboard:
@@ -29,6 +30,10 @@ def retuning() -> build.Dashboard:
 def _ended(outcome: str) -> Query:
     runs = f'increase(evertune_retune_runs_total{{{_MODEL}, outcome="{outcome}"}}[$window])'
     return Query(f"sum(max by (model, trigger) ({runs}))")
+
+
+def _of_phase(metric: str, phase: str) -> str:
+    return f'max by (model) ({metric}{{{_MODEL}, phase="{phase}"}})'
 
 
 def _now() -> tuple[Panel, ...]:
@@ -104,7 +109,7 @@ def _jobs() -> tuple[Panel, ...]:
                 9,
                 runbooks=("DriftUnanswered",),
             ),
-            Query(f'max by (model, phase) (evertune_retune_phase{{{_MODEL}, phase!="other"}})', "{{model}}: {{phase}}"),
+            *(Query(_of_phase("evertune_retune_phase", phase), f"{{{{model}}}}: {phase}") for phase in _PHASES),
         ),
         bars(
             Face(
@@ -198,14 +203,14 @@ def _effect() -> tuple[Panel, ...]:
         lines(
             Face(
                 "Evidence of drift",
-                "Share of its line; a promotion starts it anew.",
+                "Share of its line; a promotion starts it anew. Shown up to 200%.",
                 "percentunit",
                 8,
                 steps=((1.0, BAD),),
                 minimum=0,
                 runbooks=("ModelHarmfulDrift",),
             ),
-            Query(f"model_version:evertune_drift_evidence:ratio{{{_MODEL}}}", "{{model}} {{version}}"),
+            Query(f"clamp_max(model_version:evertune_drift_evidence:ratio{{{_MODEL}}}, 2)", "{{model}} {{version}}"),
         ),
         lines(
             Face(

@@ -109,16 +109,26 @@ class Street:
     prometheus: Prometheus
     traffic: Traffic
     champions: list[str]
+    quiet: dict[str, list[str]]  # queries without an answer before the first request, by dashboard
 
     def read(self, name: str, **wanted: str) -> Reading:
-        board = json.loads((JSON_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-        return read(board, self.prometheus, span(), wanted)
+        return ask(self.prometheus, name, **wanted)
 
 
 def span() -> Span:
     """The last two minutes."""
     now = time.time()
     return Span(now - _SPAN_SECONDS, now, scrape_seconds=0.5)
+
+
+def ask(prometheus: Prometheus, name: str, **wanted: str) -> Reading:
+    board = json.loads((JSON_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return read(board, prometheus, span(), wanted)
+
+
+def seen(prometheus: Prometheus, expression: str) -> bool:
+    """Whether it would give a line: more than one point of the grid."""
+    return any(len(series.points) > 1 for series in prometheus.range(expression, span()))
 
 
 def wait_until(condition: Callable[[], Any], *, seconds: float = 60) -> None:
@@ -173,11 +183,16 @@ def street(tmp_path_factory: pytest.TempPathFactory, world_class: Callable[..., 
         world.promote(first)
         start(project, processes, prometheus_port)
         prometheus = Prometheus(f"http://127.0.0.1:{prometheus_port}")
+        wait_until(lambda: seen(prometheus, "model:evertune_predictions:rate5m"))
+        quiet = {
+            name: [answer.panel["title"] for answer in ask(prometheus, name).answers if not answer.finite]
+            for name in BOARDS
+        }
         with Traffic(f"http://127.0.0.1:{serve}", key) as traffic:
             wait_until(lambda: traffic.rows.get(first.digest, 0) > 500)
             retune(world, prometheus, second)
             wait_until(lambda: traffic.rows.get(second.digest, 0) > 800)
-            yield Street(world, prometheus, traffic, [first.digest, second.digest])
+            yield Street(world, prometheus, traffic, [first.digest, second.digest], quiet)
     assert processes.left_behind() == []
 
 
@@ -191,7 +206,7 @@ def retune(world: World, prometheus: Prometheus, challenger: Any) -> None:
     seconds = {"train_rows": 1.5, "search": 31.0}
     world.ledger.jobs.update(job.id, "test", phase="gate", detail={"seconds": seconds})
     running = 'evertune_retune_phase{phase="gate"} == 1 and on (model) evertune_retune_running == 1'
-    wait_until(lambda: [each for each in prometheus.range(running, span()) if len(each.points) > 1])
+    wait_until(lambda: seen(prometheus, running))
     world.promote(challenger)
     world.ledger.jobs.finish(job.id, "test", "promoted", {"seconds": {**seconds, "gate": 4.0}})
 
@@ -227,6 +242,21 @@ def test_every_variable_offers_something(street: Street, name: str) -> None:
     offered = {each["name"]: options(each, street.prometheus, span()) for each in board["templating"]["list"]}
     assert offered["model"] == ["fashion"]
     assert all(offered.values())
+
+
+def test_before_the_first_request_only_what_rows_labels_or_a_retune_define_is_empty(street: Street) -> None:
+    assert {name: sorted(set(titles)) for name, titles in street.quiet.items()} == {
+        "fleet": ["Accuracy", "Champions"],
+        "model": [
+            *("Accuracy", "Accuracy over the window", "Accuracy since promotion", "Estimate"),
+            *("Feature drift over time", "Features that moved furthest", "Labelled"),
+        ],
+        "retuning": [
+            *("Accuracy, champion by champion", "Age of the last wish"),
+            *("How long its phases took", "Since the last promotion"),
+        ],
+        "serving": ["Mean confidence", "Rows a run of the model"],
+    }
 
 
 def test_what_is_chosen_narrows_what_is_shown(street: Street) -> None:
