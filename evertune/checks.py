@@ -19,10 +19,14 @@ def check_splits(task: Task, splits: Splits) -> None:
         splits: What `task.data` returned.
 
     Raises:
+        TaskError: The preprocessor makes other inputs than the task declares.
         DataError: A split is empty; an input is missing, has another dtype or shape, or holds NaN; a label is out of
             range; a weight is negative or not a number; or the training rows have a single class. Names the split,
             what is wrong, and the first row where that helps.
     """
+    preprocessor = task.preprocessor()
+    if preprocessor is not None:
+        preprocessor.check(task.inputs)
     if not isinstance(splits, Splits):
         raise DataError(f"the task's data are a {type(splits).__name__}", fix="Return evertune.task.Splits.")
     for field in fields(splits):

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from evertune.mixing import mix
 from evertune.rows import Rows
 from evertune.tensors import Signature, TensorSpec
+
+if TYPE_CHECKING:
+    from evertune.preprocessing import Preprocessor
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,15 @@ class Task(abc.ABC):
         """
         original = self.load()
         return original if window.rows is None else Splits(**mix(vars(original), window.rows))
+
+    def preprocessor(self) -> Preprocessor | None:
+        """What turns raw columns (texts, ids, image files) into `inputs`; None where clients send tensors.
+
+        `load` makes the task's rows with it, and the bundle carries it, so that the server does the same. It must be
+        the same at every call: fit it on the task's own training rows, once (`functools.cache`). Live rows are kept
+        as tensors, so a champion and a challenger with different preprocessing are not compared.
+        """
+        return None
 
     @abc.abstractmethod
     def build(self, hp: Any) -> Any:

@@ -36,9 +36,9 @@ def check_comparable(champion: Bundle, challenger: Bundle) -> None:
     """Refuses a pair for which "the same label" does not mean the same.
 
     Raises:
-        JobError: They differ in model, kind, class names or signature.
+        JobError: They differ in model, kind, class names, signature or preprocessing.
     """
-    for name in ("model", "kind", "labels", "signature"):
+    for name in ("model", "kind", "labels", "signature", "preprocessing_sha256"):
         one, other = getattr(champion.manifest, name), getattr(challenger.manifest, name)
         if one != other:
             raise JobError(
