@@ -9,6 +9,7 @@ from typing import Any
 from evertune.tensors import TensorSpec
 from serve.datatypes import DATATYPES
 from serve.live import Live
+from serve.openapi_inputs import example_value, request_content
 
 try:
     VERSION = version("evertune")
@@ -47,9 +48,10 @@ def document(models: Iterable[Live]) -> dict[str, Any]:
     """The OpenAPI 3.0 document.
 
     Args:
-        models: What is loaded; the first gives the examples.
+        models: What is loaded; the first gives the examples of the routes that all share.
     """
-    live = next(iter(models), None)
+    models = list(models)
+    live = models[0] if models else None
     specs = live.signature.inputs if live else (_SMALL,)
     model, label = (live.model, live.labels[0]) if live else ("NAME", "sneaker")
     return {
@@ -75,7 +77,8 @@ def document(models: Iterable[Live]) -> dict[str, Any]:
             },
         },
         "paths": {
-            "/predict": {"post": _predict(specs, model, label)},
+            "/predict": {"post": _predict(live, model, label)},
+            **{f"/predict/{each.model}": {"post": _predict(each, each.model, each.labels[0])} for each in models},
             "/v2/models/{name}/infer": {"post": _infer(specs, model), "parameters": [_name(model)]},
             "/labels": {"post": _labels(label)},
             "/v2": {"get": _get("About the server.", {"name": "evertune", "version": VERSION, "extensions": []})},
@@ -89,24 +92,18 @@ def document(models: Iterable[Live]) -> dict[str, Any]:
     }
 
 
-def _example_value(spec: TensorSpec) -> Any:
-    value: Any = 0 if spec.dtype != "bool" else False
-    for size in reversed(spec.shape):
-        value = [value] * (size or 1)
-    return value
-
-
 def _flat(value: Any) -> list[Any]:
     return [leaf for part in value for leaf in _flat(part)] if isinstance(value, list) else [value]
 
 
-def _predict(specs: tuple[TensorSpec, ...], model: str, label: str) -> dict[str, Any]:
+def _predict(live: Live | None, model: str, label: str) -> dict[str, Any]:
+    example = {"inputs": {_SMALL.name: [example_value(_SMALL)]}}
     return _post(
         "Class names and confidence.",
-        {"inputs": {spec.name: [_example_value(spec)] for spec in specs}},
+        _json(example) if live is None else request_content(live),
         {"predictions": [{"id": _ROW, "label": label, "confidence": 0.93}], "model": model, "digest": "ab" * 32},
         "The confidence is the calibrated probability that the label is right. `instances` (a list of rows) may stand "
-        "instead of `inputs`. Keep the ids: labels refer to them.",
+        "instead of `inputs`. Keep the ids: labels refer to them. Of several models `/predict/{name}` names one.",
     )
 
 
@@ -116,7 +113,7 @@ def _infer(specs: tuple[TensorSpec, ...], model: str) -> dict[str, Any]:
             "name": spec.name,
             "shape": [1, *(size or 1 for size in spec.shape)],
             "datatype": DATATYPES[spec.dtype],
-            "data": _flat(_example_value(spec)),
+            "data": _flat(example_value(spec)),
         }
         for spec in specs
     ]
@@ -127,25 +124,25 @@ def _infer(specs: tuple[TensorSpec, ...], model: str) -> dict[str, Any]:
         "parameters": {"digest": "ab" * 32, "request_id": _ROW[:36], "prediction_ids": [_ROW]},
         "outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [1, 2], "data": [0.93, 0.07]}],
     }
-    return _post("Open Inference Protocol V2, JSON.", {"inputs": inputs}, answer)
+    return _post("Open Inference Protocol V2, JSON.", _json({"inputs": inputs}), answer)
 
 
 def _labels(label: str) -> dict[str, Any]:
     return _post(
         "True labels of earlier predictions.",
-        {"labels": [{"id": _ROW, "label": label}]},
+        _json({"labels": [{"id": _ROW, "label": label}]}),
         {"accepted": 1, "unchanged": 0, "corrected": 0},
         "They are on disk when the answer comes. All labels of a request are stored, or none; sending one again is "
         "safe, and sending another one for the same row corrects it.",
     )
 
 
-def _post(summary: str, request: Any, answer: Any, description: str = "") -> dict[str, Any]:
+def _post(summary: str, content: dict[str, Any], answer: Any, description: str = "") -> dict[str, Any]:
     return {
         "summary": summary,
         "description": description,
         "security": [{"key": []}],
-        "requestBody": {"required": True, "content": _json(request)},
+        "requestBody": {"required": True, "content": content},
         "responses": {
             "200": {"description": "Done.", "content": _json(answer)},
             **{code: _failure(text) for code, text in _FAILURES.items()},
