@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cli.scaffold.task import MyTask
+from cli.scaffold.image.task import MyTask
 from evertune.keys import Keyring
 from evertune.settings import Settings, load_project
 from evertune.task import LabelledWindow

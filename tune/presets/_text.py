@@ -75,7 +75,7 @@ def _attention(x: Any, is_text: Any, width: int, hidden: int) -> Any:
     layers = keras.layers
     x = x + layers.Conv1D(width, 3, padding="same", activation="gelu")(x)
     normalized = layers.LayerNormalization()(x)
-    mask = keras.ops.transpose(is_text, (0, 2, 1)) > 0
+    mask = keras.ops.greater(keras.ops.transpose(is_text, (0, 2, 1)), 0.5)
     attend = layers.MultiHeadAttention(_HEADS, width // _HEADS)
     x = x + attend(normalized, normalized, attention_mask=mask)
     return x + layers.Dense(width)(layers.Dense(hidden, activation="gelu")(layers.LayerNormalization()(x)))
