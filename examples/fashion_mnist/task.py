@@ -9,7 +9,6 @@ from evertune.task import Splits, Task
 from examples.fashion_mnist.data import training_rows
 from tune import presets
 
-
 # `image`: uint8, 28 x 28, from files of any size
 PREPROCESSOR = Preprocessor((Image("file", height=28, width=28, channels=1, resize="bilinear"),))
 
