@@ -178,5 +178,6 @@ def _value(content: bytes, column: Column, row: int) -> Any:
     except ValueError:  # of both
         expected = "a number" if column.type == "number" else "text in UTF-8"
         raise InputError(
-            f"column {column.name!r}, row {row}: {content[:40]!r} is not {expected}", fix=f"Send {expected}."
+            f"column {column.name!r}, row {row}: {content[:40].decode('utf-8', 'replace')!r} is not {expected}",
+            fix=f"Send {expected}.",
         ) from None

@@ -129,7 +129,8 @@ def _check_lengths(wanted: set[str], columns: Mapping[str, Sequence[Any]]) -> No
     missing = sorted(wanted - set(columns))
     if missing:
         raise InputError(
-            f"column {missing[0]!r} is missing", fix=f"Send all of {sorted(wanted)}; null for a missing value."
+            f"column {', '.join(map(repr, missing))} is missing",
+            fix=f"Send all of {sorted(wanted)}; null for a missing value.",
         )
     lengths = {name: len(columns[name]) for name in sorted(wanted)}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():

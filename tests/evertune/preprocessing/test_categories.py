@@ -9,7 +9,7 @@ import pytest
 from evertune.errors import InputError
 from evertune.preprocessing import Categories
 
-ROWS = {"city": ["Oslo", "Rome", "Rome", None], "user": [7, 7, 3, 12]}
+ROWS: dict[str, list[Any]] = {"city": ["Oslo", "Rome", "Rome", None], "user": [7, 7, 3, 12]}
 
 
 def test_the_most_frequent_come_first_and_ties_by_name() -> None:
