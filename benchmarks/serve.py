@@ -25,9 +25,9 @@ from benchmarks._harness import Target as Bound
 from benchmarks._servers import Server
 from benchmarks._wrk import CONNECTIONS, Load, find_wrk
 from evertune.bundle import Bundle
+from evertune.datatypes import DATATYPES
 from evertune.keys import Keyring
 from evertune.tensors import Tensors
-from serve.datatypes import DATATYPES
 
 _DRAIN_SECONDS = 120.0
 _TARGETS: dict[str, Bound] = {

@@ -8,17 +8,22 @@ from typing import Annotated
 import typer
 
 from cli import (
+    approve_command,
     demo_command,
     export_command,
     init_command,
     key_command,
     monitor_command,
+    pause_command,
     promote_command,
+    reject_command,
+    resume_command,
     retune_command,
     rollback_command,
     serve_command,
     status_command,
     tune_command,
+    up_command,
 )
 from evertune import __version__
 from evertune.errors import EvertuneError
@@ -39,6 +44,11 @@ _COMMANDS = (
     ("serve", serve_command.serve, "evertune serve --port 3000"),
     ("monitor", monitor_command.monitor, "evertune monitor"),
     ("retune", retune_command.retune, 'evertune retune --now --reason "new camera"'),
+    ("up", up_command.up, "evertune up --no-prometheus"),
+    ("approve", approve_command.approve, 'evertune approve 7 --reason "figures look right"'),
+    ("reject", reject_command.reject, 'evertune reject 7 --reason "wait for the new camera"'),
+    ("pause", pause_command.pause, 'evertune pause --for 2h --reason "stocktaking"'),
+    ("resume", resume_command.resume, "evertune resume"),
     ("promote", promote_command.promote, "evertune promote 4f0c2a9be1d7"),
     ("rollback", rollback_command.rollback, 'evertune rollback --reason "complaints"'),
     ("status", status_command.status, "evertune status --json"),

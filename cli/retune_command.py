@@ -16,7 +16,7 @@ def retune(
     model: Model = None,
     json_output: Json = False,
 ) -> None:
-    """Run the re-tune worker: webhook for Alertmanager, decisions, jobs. Until it is stopped, or with --once, once.
+    """Run the re-tune worker: schedules, webhook, POST /retune, decisions, jobs. Until it is stopped, or once: --once.
 
     With --now it only asks: the running worker decides, under cooldown and budget, and a challenger still has to win
     its test. Add --once to do the work at once, here.

@@ -26,6 +26,7 @@ def status(json_output: Json = False) -> None:
             "project": str(project.root),
             "task": project.settings.project.task,
             "models": [_model(project, ledger, name) for name in ledger.registry.models()],
+            "schedules": _schedules(project, ledger.clock()),
             "studies": _studies(project),
         }
     if json_output:
@@ -44,6 +45,7 @@ def _model(project: Project, ledger: Ledger, name: str) -> dict[str, Any]:
         "reference": _reference(project, champion.digest),
         "since_promotion": _window(ledger, name, champion.digest),
         "evidence": _evidence(ledger, champion),
+        "held": _held(project, ledger, name),
         "requests": [vars(request) for request in ledger.requests.list(name, _LATEST)],
         "jobs": [vars(job) for job in ledger.jobs.list(name, _LATEST)],
     }
@@ -77,6 +79,20 @@ def _evidence(ledger: Ledger, champion: Deployment) -> dict[str, Any] | None:
 
     evidence = read_evidence(ledger, champion)
     return None if evidence is None else evidence.to_json()
+
+
+def _held(project: Project, ledger: Ledger, name: str) -> dict[str, str | None]:
+    """What a pause or a maintenance window holds back now, in words."""
+    from retune.brakes import Brakes
+
+    brakes = Brakes(ledger, project.settings.retune)
+    holds = {"starts": brakes.start(name), "promotions": brakes.promotion(name)}
+    return {what: None if hold is None else hold.text for what, hold in holds.items()}
+
+
+def _schedules(project: Project, now: float) -> list[dict[str, Any]]:
+    schedules = project.settings.retune.schedules
+    return [{**each.model_dump(), "next_at": each.moments.after(now)} for each in schedules]
 
 
 def _studies(project: Project) -> list[str]:

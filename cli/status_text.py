@@ -21,6 +21,9 @@ def print_status(found: dict[str, Any]) -> None:
         for name, value in _lines(model):
             table.add_row(name, value)
         console.print(table)
+    for each in found["schedules"]:
+        when = "never again" if each["next_at"] is None else f"next at {local_time(each['next_at'])}"
+        console.print(f"schedule {each['name']}: {each['cron']} ({each['timezone']}), {when}", highlight=False)
     console.print(f"studies: {', '.join(found['studies']) or 'none'}", highlight=False)
 
 
@@ -33,17 +36,29 @@ def _lines(model: dict[str, Any]) -> list[tuple[str, str]]:
         ("live", _live(model["since_promotion"])),
         ("drift", _drift(model["evidence"])),
     ]
-    lines += [
-        (f"request {each['id']}", f"{each['trigger']}: {each['status']} {each['reason']}") for each in model["requests"]
-    ]
-    lines += [
-        (
-            f"job {each['id']}",
-            f"{each['status']} in {each['phase'] or 'no phase yet'} {each['detail'].get('reason', '')}",
-        )
-        for each in model["jobs"]
-    ]
-    return lines
+    lines += [("held", text) for text in _held(model["held"])]
+    lines += [(f"request {each['id']}", _request(each)) for each in model["requests"]]
+    return lines + [(f"job {each['id']}", _job(each)) for each in model["jobs"]]
+
+
+def _held(held: dict[str, str | None]) -> list[str]:
+    """One line where the same holds both."""
+    if held["starts"] is not None and held["starts"] == held["promotions"]:
+        return [held["starts"]]
+    return [f"{what} wait: {text}" for what, text in held.items() if text is not None]
+
+
+def _request(request: dict[str, Any]) -> str:
+    waits = ", waits:" if request["status"] == "open" and request["reason"] else ""
+    return f"{request['trigger']}: {request['status']}{waits} {request['reason']}"
+
+
+def _job(job: dict[str, Any]) -> str:
+    detail = job["detail"]
+    if job["status"] != "awaiting":
+        return f"{job['status']} in {job['phase'] or 'no phase yet'} {detail.get('reason', '')}"
+    hint = f": evertune approve {job['id']}" if detail["awaiting"] == "approval" else ""
+    return f"awaiting {detail['awaiting']} until {local_time(detail['awaiting_until'])}{hint}"
 
 
 def _reference(reference: dict[str, Any] | str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 
 from evertune.errors import DataError, InputError
+from evertune.kinds import kind_of
 from evertune.rows import Rows
 from evertune.task import Splits, Task
 
@@ -20,29 +19,20 @@ def check_splits(task: Task, splits: Splits) -> None:
 
     Raises:
         TaskError: The preprocessor makes other inputs than the task declares.
-        DataError: A split is empty; an input is missing, has another dtype or shape, or holds NaN; a label is out of
-            range; a weight is negative or not a number; or the training rows have a single class. Names the split,
-            what is wrong, and the first row where that helps.
+        DataError: A split is empty; an input is missing, has another dtype or shape, or holds NaN; a label is not
+            of the task's kind; a weight is negative or not a number; nothing can be learned from the training rows; or
+            a slice is no mask over the test rows. Names the split, what is wrong, and the first row where that helps.
     """
     preprocessor = task.preprocessor()
     if preprocessor is not None:
         preprocessor.check(task.inputs)
     if not isinstance(splits, Splits):
         raise DataError(f"the task's data are a {type(splits).__name__}", fix="Return evertune.task.Splits.")
-    for field in fields(splits):
-        rows = getattr(splits, field.name)
+    for name, rows in splits.parts.items():
         if not isinstance(rows, Rows):
-            raise DataError(
-                f"split {field.name!r} is a {type(rows).__name__}", fix="Give evertune.rows.Rows.", split=field.name
-            )
-        _check_rows(task, field.name, rows)
-    classes = np.unique(splits.train.labels)
-    if len(classes) < 2:
-        raise DataError(
-            f"all {len(splits.train)} training rows have the label {task.labels[int(classes[0])]!r}",
-            fix="Give training rows of at least two classes.",
-            split="train",
-        )
+            raise DataError(f"split {name!r} is a {type(rows).__name__}", fix="Give evertune.rows.Rows.", split=name)
+        _check_rows(task, name, rows)
+    _check_slices(splits)
 
 
 def _check_rows(task: Task, split: str, rows: Rows) -> None:
@@ -56,7 +46,7 @@ def _check_rows(task: Task, split: str, rows: Rows) -> None:
             fix="Correct Task.load, or what Task.inputs declares.",
             split=split,
         ) from error
-    _check_labels(task, split, rows)
+    kind_of(task.kind).check_rows(task.labels, split, rows)
     if not (np.isfinite(rows.weights).all() and (rows.weights >= 0).all() and rows.weights.sum() > 0):
         raise DataError(
             f"split {split!r} has weights that are negative, not finite, or all zero",
@@ -65,22 +55,15 @@ def _check_rows(task: Task, split: str, rows: Rows) -> None:
         )
 
 
-def _check_labels(task: Task, split: str, rows: Rows) -> None:
-    if rows.labels.dtype.kind not in "iu" or rows.labels.ndim != 1:
-        raise DataError(
-            f"split {split!r} has labels of dtype {rows.labels.dtype} and shape {list(rows.labels.shape)}",
-            fix="Give int64 class indices, one a row.",
-            split=split,
-        )
-    wrong = np.flatnonzero((rows.labels < 0) | (rows.labels >= len(task.labels)))
-    if len(wrong):
-        raise DataError(
-            f"split {split!r}, row {wrong[0]}: label {int(rows.labels[wrong[0]])} is none of the {len(task.labels)} "
-            f"classes ({len(wrong)} such rows)",
-            fix=f"Use indices 0 to {len(task.labels) - 1}, the positions in Task.labels.",
-            split=split,
-            row=int(wrong[0]),
-        )
+def _check_slices(splits: Splits) -> None:
+    for name, mask in splits.slices.items():
+        found = np.asarray(mask)
+        if not isinstance(name, str) or not name or found.dtype != np.bool_ or found.shape != (len(splits.test),):
+            raise DataError(
+                f"slice {name!r} has dtype {found.dtype} and shape {list(found.shape)}",
+                fix=f"Give a name and a boolean mask over the {len(splits.test)} test rows.",
+                slice=str(name),
+            )
 
 
 def _first_bad_row(rows: Rows) -> str:

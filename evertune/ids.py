@@ -56,6 +56,23 @@ def row_id(request_id: str, row: int) -> str:
     return f"{request_id}:{row}"
 
 
+def parse_request_id(value: str) -> str:
+    """Checks a request id that a client chose.
+
+    Raises:
+        InputError: The value is no UUIDv7 in canonical form.
+
+    Example:
+        >>> parse_request_id("01890a5d-ac96-774b-bcce-b302099a8057")
+        '01890a5d-ac96-774b-bcce-b302099a8057'
+    """
+    if _ROW_ID.fullmatch(f"{value}:0") is None:
+        raise InputError(
+            f"request id {value[:80]!r} is no UUIDv7", fix="Send a new UUIDv7 in lower case, or none.", id=value[:80]
+        )
+    return value
+
+
 def parse_row_id(value: str) -> tuple[str, int]:
     """Splits a row id into request id and row number.
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from evertune.class_weights import class_weight_problems
 from evertune.errors import EvertuneError, TaskError
+from evertune.kinds import KINDS
 from evertune.task import Task
 from evertune.tensors import TensorSpec
 
-_KINDS = ("classification",)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
@@ -174,13 +175,11 @@ def _problems(task: Task) -> list[tuple[str, str]]:
             return [(f"has no attribute {name!r}", f"Set {name} in the class body.")]
     if not isinstance(task.name, str) or not _NAME.fullmatch(task.name):
         problems.append((f"has the name {task.name!r}", "Use letters, digits, '-' and '_', at most 63."))
-    if task.kind not in _KINDS:
-        problems.append((f"has the kind {task.kind!r}", f"Use one of {', '.join(_KINDS)}."))
-    labels = task.labels
-    if not isinstance(labels, tuple) or not all(isinstance(label, str) for label in labels):
-        problems.append((f"has labels {labels!r}", "Give a tuple of class names."))
-    elif len(labels) < 2 or len(set(labels)) != len(labels):
-        problems.append((f"has labels {labels!r}", "Give at least two class names, all different."))
+    if task.kind not in KINDS:
+        problems.append((f"has the kind {task.kind!r}", f"Use one of {', '.join(KINDS)}."))
+    else:
+        problems += KINDS[task.kind].problems(task.labels, task.parameters)
+    problems += class_weight_problems(task)
     inputs = task.inputs
     if not isinstance(inputs, tuple) or not inputs or not all(isinstance(spec, TensorSpec) for spec in inputs):
         problems.append((f"has inputs {inputs!r}", "Give a tuple of TensorSpec."))

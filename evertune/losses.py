@@ -5,29 +5,31 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from evertune.errors import TaskError
+from evertune.kinds import Parameters, kind_of
 from evertune.tensors import Array, Tensors
 
 
-def row_losses(kind: str, outputs: Tensors, labels: Array) -> npt.NDArray[np.float64]:
-    """The loss of each row, in [0, 1].
+def row_losses(
+    kind: str, outputs: Tensors, labels: Array, parameters: Parameters | None = None
+) -> npt.NDArray[np.float64]:
+    """The loss of each row, in [0, 1], 0 for a perfect answer. `docs/kinds.md` has the formulas.
 
     Args:
-        kind: Of the task. Classification: 1 where the most probable class is not the label, else 0.
-        outputs: The model's outputs; `probabilities` has shape (rows, classes).
-        labels: int64 class indices, shape (rows,).
+        kind: Of the task.
+        outputs: The model's outputs.
+        labels: As `Rows.labels` of that kind.
+        parameters: Of the kind; see `Task.parameters`.
 
     Returns:
         float64, shape (rows,).
 
     Raises:
-        TaskError: No loss is known for `kind`.
+        TaskError: There is no such kind.
 
     Example:
         >>> row_losses("classification", {"probabilities": np.array([[0.9, 0.1], [0.6, 0.4]])}, np.array([0, 1]))
         array([0., 1.])
+        >>> row_losses("regression", {"value": np.array([[2.0], [9.0]])}, np.array([1.5, 3.0]), {"loss_scale": 2.0})
+        array([0.25, 1.  ])
     """
-    if kind != "classification":
-        raise TaskError(f"task kind {kind!r} has no loss", fix="Use 'classification'.", kind=kind)
-    wrong: npt.NDArray[np.bool_] = outputs["probabilities"].argmax(axis=1) != labels
-    return wrong.astype(np.float64)
+    return kind_of(kind).row_losses(outputs, labels, {} if parameters is None else parameters)

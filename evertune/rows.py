@@ -17,7 +17,8 @@ class Rows:
 
     Attributes:
         inputs: Named arrays, first axis rows.
-        labels: int64 class indices, shape (rows,), for classification.
+        labels: Classification: int64 class indices, shape (rows,). Ranking: int64 item indices, -1 where nothing was
+            chosen. Multilabel: uint8 0 or 1, shape (rows, labels). Regression: float32, shape (rows,).
         times: Seconds since the epoch, float64, shape (rows,); zeros where rows have no time.
         weights: Sample weights, float32, shape (rows,).
         ids: Row ids of live rows; empty strings for the task's own rows.

@@ -11,19 +11,30 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
 from evertune.errors import SettingsError
+from evertune.timetable import MaintenanceSettings, ScheduleSettings, names_are_unique
 
 FILE_NAME = "evertune.toml"
 _SECRET_WORDS = ("tok", "url", "pass", "secret", "key")  # of keys; `serve.require_keys` is no secret, and no loss
-# With our prefix, but no settings: project folder, data sets, the demo's mark, and what tests and READMEs set.
+# With our prefix, but no settings: project folder, data sets, the client's key, the demo's mark, and what tests and
+# READMEs set.
 _OTHER_VARIABLES = {
-    *("EVERTUNE_PROJECT", "EVERTUNE_DATA", "EVERTUNE_DEMO_PROCESS", "EVERTUNE_TEST_POSTGRES", "EVERTUNE_KEY"),
+    *("EVERTUNE_PROJECT", "EVERTUNE_DATA", "EVERTUNE_API_KEY", "EVERTUNE_DEMO_PROCESS"),
+    *("EVERTUNE_TEST_POSTGRES", "EVERTUNE_KEY"),
 }
 
 
@@ -113,8 +124,8 @@ class MonitorSettings(_Section):
 class RetuneSettings(_Section):
     """`[retune]`: what follows from evidence."""
 
-    host: str = "127.0.0.1"  # of the Alertmanager webhook
-    port: int = Field(default=9465, ge=0, le=65535)  # of the Alertmanager webhook
+    host: str = "127.0.0.1"  # of the Alertmanager webhook, and of requests over HTTP
+    port: int = Field(default=9465, ge=0, le=65535)  # of both
     webhook_token: str = ""  # empty refuses every webhook
     poll_seconds: float = Field(default=2.0, gt=0)  # requests and jobs are looked for so often
     min_train_labels: int = Field(default=500, ge=1)  # fewer give "insufficient"
@@ -130,6 +141,17 @@ class RetuneSettings(_Section):
     max_epochs: int = Field(default=8, ge=1)  # a trial
     window_labels: int = Field(default=20_000, ge=1)  # most labelled rows that a re-tune takes
     lease_seconds: float = Field(default=60, gt=0)  # then the job of a silent worker goes to another
+    promotion: str = Field(default="auto", pattern="^(auto|approve|off)$")  # of a challenger that passed its test
+    promotion_wait_seconds: float = Field(default=259_200, gt=0)  # for approval or the end of a pause; then it is stale
+    schedules: Annotated[tuple[ScheduleSettings, ...], AfterValidator(names_are_unique)] = ()  # see below
+    maintenance: tuple[MaintenanceSettings, ...] = ()  # see below
+
+
+class UpSettings(_Section):
+    """`[up]`: what `evertune up` runs beside the project's own processes, on 127.0.0.1, where it is installed."""
+
+    prometheus_port: int = Field(default=9090, ge=1, le=65535)  # of its pages
+    alertmanager_port: int = Field(default=9093, ge=1, le=65535)  # of its pages
 
 
 class Settings(BaseSettings):
@@ -151,6 +173,7 @@ class Settings(BaseSettings):
     serve: ServeSettings = ServeSettings()
     monitor: MonitorSettings = MonitorSettings()
     retune: RetuneSettings = RetuneSettings()
+    up: UpSettings = UpSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -300,10 +323,15 @@ def _shown(key: str, value: object) -> str:
 
 
 def _suggest(section: str, key: str) -> str:
-    sections = {name: list(type(field.default).model_fields) for name, field in Settings.model_fields.items()}
+    sections = {name: type(field.default).model_fields for name, field in Settings.model_fields.items()}
     if section not in sections:
         return f"Known sections: {', '.join(sections)}."
-    close = difflib.get_close_matches(key, sections[section], n=1)
+    known = sections[section]
+    table, dot, rest = key.partition(".")
+    if dot and table in known:  # schedules.0.corn: a key of a table in a list
+        section, key = f"{section}.{table}", rest.rpartition(".")[2]
+        known = get_args(known[table].annotation)[0].model_fields
+    close = difflib.get_close_matches(key, known, n=1)
     if close:
         return f"Did you mean {section}.{close[0]}?"
-    return f"Known keys of [{section}]: {', '.join(sections[section])}."
+    return f"Known keys of [{section}]: {', '.join(known)}."

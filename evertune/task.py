@@ -7,12 +7,14 @@ server (class names) and every re-tune (`data` with the labelled rows of live tr
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from evertune.kinds import kind_of
 from evertune.mixing import mix
 from evertune.rows import Rows
-from evertune.tensors import Signature, TensorSpec
+from evertune.tensors import Array, Signature, TensorSpec
 
 if TYPE_CHECKING:
     from evertune.preprocessing import Preprocessor
@@ -27,12 +29,19 @@ class Splits:
         validation: Steers pruning and selects between trials and precisions.
         calibration: Fits quantization ranges and the confidence map.
         test: Never seen by the search: evaluation and the reference that monitoring compares with.
+        slices: Named parts of the test rows that the evaluation reports apart: boolean masks, shape (test rows,).
     """
 
     train: Rows
     validation: Rows
     calibration: Rows
     test: Rows
+    slices: Mapping[str, Array] = field(default_factory=dict, kw_only=True)
+
+    @property
+    def parts(self) -> dict[str, Rows]:
+        """The rows by purpose, in the order above."""
+        return {name: getattr(self, name) for name in ("train", "validation", "calibration", "test")}
 
 
 @dataclass(frozen=True)
@@ -54,9 +63,18 @@ class Task(abc.ABC):
 
     Attributes:
         name: Of the model in URLs, metrics and the registry: letters, digits, `-` and `_`.
-        kind: "classification" for now.
-        labels: Class names; the index in this tuple is the class index in `Rows.labels`.
+        kind: "classification", "multilabel" (each label holds or not), "regression" or "ranking" (which of many items
+            is chosen next).
+        labels: Class names, label names, or item ids as text; the index in this tuple is what `Rows.labels` holds. For
+            regression the target's name alone.
         inputs: The model's inputs, without the batch axis.
+        loss_scale: For regression, which needs it: the absolute error that counts as wholly wrong, in units of the
+            target. The bounded loss of a row is min(1, |error| / loss_scale).
+        top_k: For ranking: how many items are shown.
+        threshold: For multilabel: a label is predicted where its probability is at least this.
+        class_weights: For classification: a weight by class name (1 where none is given), or "balanced" for weights
+            that give every class the same total. They multiply the weights of training rows and nothing else.
+        losses: Names of the training losses to search over, of those in `tune.losses`; empty for the kind's default.
 
     Example:
         class Digits(Task):
@@ -72,6 +90,11 @@ class Task(abc.ABC):
     kind: ClassVar[str] = "classification"
     labels: ClassVar[tuple[str, ...]]
     inputs: ClassVar[tuple[TensorSpec, ...]]
+    loss_scale: ClassVar[float]
+    top_k: ClassVar[int] = 10
+    threshold: ClassVar[float] = 0.5
+    class_weights: ClassVar[Mapping[str, float] | str | None] = None
+    losses: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
     def load(self) -> Splits:
@@ -84,10 +107,14 @@ class Task(abc.ABC):
             window: Labelled rows of live traffic; empty for the first search.
 
         Returns:
-            The task's own splits where the window is empty, else `evertune.mixing.mix` of both.
+            The task's own splits where the window is empty, else `evertune.mixing.mix` of both, without slices: which
+            of the new rows would be in them only the task's author knows.
         """
         original = self.load()
-        return original if window.rows is None else Splits(**mix(vars(original), window.rows))
+        if window.rows is None:
+            return original
+        mixed = mix(original.parts, window.rows)
+        return Splits(mixed["train"], mixed["validation"], mixed["calibration"], mixed["test"])
 
     def preprocessor(self) -> Preprocessor | None:
         """What turns raw columns (texts, ids, image files) into `inputs`; None where clients send tensors.
@@ -106,13 +133,19 @@ class Task(abc.ABC):
             hp: `keras_tuner.HyperParameters`.
 
         Returns:
-            A Keras 3 model that maps `inputs` to class probabilities, shape (rows, len(labels)). Left uncompiled, it
-            is compiled by `tune` with optimizer, schedule and regularisation as hyperparameters.
+            A Keras 3 model that maps `inputs` to the one output of the task's kind: `probabilities` or `scores`,
+            shape (rows, len(labels)), or for regression `value`, shape (rows, 1). Left uncompiled, it is compiled by
+            `tune` with loss, optimizer, schedule and regularisation as hyperparameters.
         """
 
     # An optional `fit(self, hp, model, train, validation, epochs, callbacks)` replaces the default training loop.
 
     @property
     def signature(self) -> Signature:
-        """Inputs as declared, and the one output `probabilities`."""
-        return Signature(self.inputs, (TensorSpec("probabilities", "float32", (len(self.labels),)),))
+        """Inputs as declared, and the one output of the task's kind."""
+        return Signature(self.inputs, kind_of(self.kind).outputs(self.labels))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the kind needs to know at serving time, such as `loss_scale`; sealed in the bundle's manifest."""
+        return kind_of(self.kind).parameters(self)

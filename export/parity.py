@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from evertune.errors import ExportError
+from evertune.kinds import Parameters, kind_of
 from evertune.runtime import Session
-from evertune.tensors import Array, Tensors
+from evertune.tensors import Tensors
 
 BATCH_SIZES = (1, 2, 7, 64)  # one row, the traced size, an odd one, and the server's largest by default
-_RELATIVE_FLOOR = 1e-3  # probabilities below are compared as if they were this large
+_RELATIVE_FLOOR = 1e-3  # outputs below are compared as if they were this large
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,10 @@ class Parity:
 
     Attributes:
         rows: Rows compared.
-        absolute: Largest difference of a probability.
-        relative: Largest difference divided by the source's probability, or by 0.001 where that is smaller.
-        agreement_ratio: Rows with the same most probable class.
+        absolute: Largest difference of an output.
+        relative: Largest difference divided by the source's output, or by 0.001 where that is smaller.
+        agreement_ratio: Rows with the same decision: most probable class, predicted labels, first item. Regression
+            decides nothing; there it is 1.
     """
 
     rows: int
@@ -39,7 +41,14 @@ class Parity:
 
 
 def compare(
-    session: Session, predict: Callable[[Tensors], Tensors], rows: Tensors, *, absolute: float, free: bool = False
+    session: Session,
+    predict: Callable[[Tensors], Tensors],
+    rows: Tensors,
+    *,
+    absolute: float,
+    free: bool = False,
+    kind: str = "classification",
+    parameters: Parameters | None = None,
 ) -> Parity:
     """Runs both models on the same rows in batches of 1, 2, 7 and 64.
 
@@ -47,12 +56,14 @@ def compare(
         session: The exported model.
         predict: The source.
         rows: Real inputs; used again from the start where there are fewer than 74.
-        absolute: Largest difference allowed.
+        absolute: Largest difference allowed; where outputs are larger than 1, times the largest of them.
         free: Only measure; for quantized models, which differ on purpose.
+        kind: Of the task: what counts as a decision.
+        parameters: Of the kind.
 
     Raises:
         ExportError: A batch size fails, or the answers differ by more than `absolute`, or decide otherwise where the
-            source's two best classes are not within that distance.
+            source's decision is not within that distance of another one.
     """
     name = session.signature.outputs[0].name
     pairs = [
@@ -66,16 +77,20 @@ def compare(
     if not free and not np.array_equal(np.isnan(expected), np.isnan(found)):
         raise _differs("and the source give NaN for different rows")
     difference = np.nan_to_num(np.abs(expected - found))
-    same = expected.argmax(axis=1) == found.argmax(axis=1)
+    allowed = absolute * max(1.0, float(np.nan_to_num(np.abs(expected)).max()))  # float32 keeps digits, not decimals
+    decide = kind_of(kind).decisions
+    known = {} if parameters is None else parameters
+    decided, lead = decide(expected, known)
+    same = (decided == decide(found, known)[0]).reshape(len(expected), -1).all(axis=1)
     parity = Parity(
         len(expected),
         float(difference.max()),
         float((difference / np.maximum(np.nan_to_num(np.abs(expected)), _RELATIVE_FLOOR)).max()),
         float(same.mean()),
     )
-    tied = _lead(expected) <= 2 * absolute  # both classes may move by `absolute`, towards each other
-    if not free and (parity.absolute > absolute or not (same | tied).all()):
-        raise _differs(f"is off by {parity.absolute:.3g}, {absolute:.3g} is allowed; agreement is {same.mean():.1%}")
+    tied = lead <= 2 * allowed  # both classes may move by `allowed`, towards each other
+    if not free and (parity.absolute > allowed or not (same | tied).all()):
+        raise _differs(f"is off by {parity.absolute:.3g}, {allowed:.3g} is allowed; agreement is {same.mean():.1%}")
     return parity
 
 
@@ -98,13 +113,6 @@ def _run(session: Session, batch: Tensors) -> Tensors:
             fix="Use -1 or keras.ops.shape(x)[0] for the batch axis in your layers, never a number.",
             rows=size,
         ) from error
-
-
-def _lead(probabilities: Array) -> Array:
-    if probabilities.shape[1] < 2:
-        return np.full(len(probabilities), np.inf)
-    best = np.partition(probabilities, -2, axis=1)
-    return np.asarray(best[:, -1] - best[:, -2])
 
 
 def _differs(how: str) -> ExportError:

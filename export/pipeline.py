@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from evertune.errors import ExportError
+from evertune.kinds import Parameters
 from evertune.losses import row_losses
 from evertune.rows import Rows
 from evertune.runtime import Session
@@ -24,7 +25,7 @@ from export.parity import BATCH_SIZES, Parity, compare
 from export.quantize import Quantizer, strided
 from export.recipes import FP32, RECIPES
 from export.result import ExportResult
-from export.verify import check_probabilities, verify
+from export.verify import check_outputs, verify
 
 _ROUNDS = 25  # medians of ratios then move by a few percent from run to run on a busy machine
 _QUICK_ROUNDS = 7
@@ -61,23 +62,30 @@ def export_model(
         ExportError: The model does not convert, does not fit the task, or no precision is within the limits.
     """
     del seed
-    signature = task.signature
     rows = splits.validation.take(strided(len(splits.validation), _QUICK_ROWS)) if quick else splits.validation
-    source, session, parity = convert(model, signature, rows.inputs, settings)
+    source, session, parity = convert(
+        model, task.signature, rows.inputs, settings, kind=task.kind, parameters=task.parameters
+    )
     sessions, candidates = {FP32: session}, [Candidate(FP32, source.model_bytes, parity=parity)]
-    for candidate, loaded in _quantized(source, signature, splits.calibration, rows, settings):
+    for candidate, loaded in _quantized(source, task, splits.calibration, rows, settings):
         candidates.append(candidate)
         sessions.update({candidate.recipe: loaded} if loaded is not None else {})
     timed = _with_latency(candidates, sessions, rows.inputs, _QUICK_ROUNDS if quick else _ROUNDS)
     if quick:
         timed = [_without_slow(candidate, sessions) for candidate in timed]
-    measured = _with_accuracy(timed, sessions, rows, task.kind, settings)
+    measured = _with_accuracy(timed, sessions, rows, task, settings)
     judged, chosen, reason = choose(measured, settings=settings, limits=limits)
     return ExportResult(judged, chosen, reason, parity, len(rows))
 
 
 def convert(
-    model: Any, signature: Signature, rows: Tensors, settings: ExportSettings
+    model: Any,
+    signature: Signature,
+    rows: Tensors,
+    settings: ExportSettings,
+    *,
+    kind: str = "classification",
+    parameters: Parameters | None = None,
 ) -> tuple[Source, Session, Parity]:
     """Converts and proves the result on `rows`; a reused graph that fails the proof is traced anew.
 
@@ -86,12 +94,13 @@ def convert(
     """
     converter = converter_for(model)
     source = converter.convert(model, signature)
+    meaning = _Meaning(signature, kind, parameters or {})
     try:
-        return _proved(source, signature, rows, settings)
+        return _proved(source, meaning, rows, settings)
     except ExportError:
         if not source.reused:
             raise
-    return _proved(converter.convert(model, signature, reuse=False), signature, rows, settings)
+    return _proved(converter.convert(model, signature, reuse=False), meaning, rows, settings)
 
 
 def outputs_of(session: Session, inputs: Tensors) -> Tensors:
@@ -104,28 +113,55 @@ def outputs_of(session: Session, inputs: Tensors) -> Tensors:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _proved(
-    source: Source, signature: Signature, rows: Tensors, settings: ExportSettings
-) -> tuple[Source, Session, Parity]:
+@dataclass(frozen=True)
+class _Meaning:
+    """What a model's output is: as much of a task as proving it takes."""
+
+    signature: Signature
+    kind: str
+    parameters: Parameters
+
+
+def _proved(source: Source, task: _Meaning, rows: Tensors, settings: ExportSettings) -> tuple[Source, Session, Parity]:
     first = {name: value[:64] for name, value in rows.items()}
-    check_probabilities(source.predict(first), signature)
-    session = verify(source.model_bytes, signature, threads=settings.threads)
-    parity = compare(session, source.predict, rows, absolute=settings.parity_absolute)
-    return source, session, parity
+    check_outputs(source.predict(first), task.signature, task.kind)
+    session = verify(source.model_bytes, task.signature, threads=settings.threads)
+    return source, session, _compare(session, source, task, rows, settings)
+
+
+def _compare(
+    session: Session,
+    source: Source,
+    task: _Meaning | Task,
+    rows: Tensors,
+    settings: ExportSettings,
+    *,
+    free: bool = False,
+) -> Parity:
+    return compare(
+        session,
+        source.predict,
+        rows,
+        absolute=settings.parity_absolute,
+        free=free,
+        kind=task.kind,
+        parameters=task.parameters,
+    )
 
 
 def _quantized(
-    source: Source, signature: Signature, calibration: Rows, validation: Rows, settings: ExportSettings
+    source: Source, task: Task, calibration: Rows, validation: Rows, settings: ExportSettings
 ) -> list[tuple[Candidate, Session | None]]:
     made: list[tuple[Candidate, Session | None]] = []
     quantizer: Quantizer | None = None
+    signature, first = task.signature, {name: value[:64] for name, value in validation.inputs.items()}
     for recipe in RECIPES:
         try:
             quantizer = quantizer or Quantizer(source.model_bytes, signature, calibration)
             content = quantizer.quantize(recipe)
             session = verify(content, signature, threads=settings.threads)
-            check_probabilities(session.run({name: value[:64] for name, value in validation.inputs.items()}), signature)
-            parity = compare(session, source.predict, validation.inputs, absolute=settings.parity_absolute, free=True)
+            check_outputs(session.run(first), signature, task.kind)
+            parity = _compare(session, source, task, validation.inputs, settings, free=True)
         except ExportError as error:  # a precision that cannot be made is a finding, not a failure
             made.append((Candidate(recipe.name, refused=error.message), None))
             continue
@@ -143,10 +179,11 @@ def _without_slow(candidate: Candidate, sessions: dict[str, Session]) -> Candida
 
 
 def _with_accuracy(
-    candidates: list[Candidate], sessions: dict[str, Session], rows: Rows, kind: str, settings: ExportSettings
+    candidates: list[Candidate], sessions: dict[str, Session], rows: Rows, task: Task, settings: ExportSettings
 ) -> list[Candidate]:
     losses = {
-        recipe: row_losses(kind, outputs_of(session, rows.inputs), rows.labels) for recipe, session in sessions.items()
+        recipe: row_losses(task.kind, outputs_of(session, rows.inputs), rows.labels, task.parameters)
+        for recipe, session in sessions.items()
     }
     return [
         replace(

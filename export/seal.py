@@ -12,6 +12,7 @@ import numpy as np
 from evertune.bundle import Bundle, BundleStore, ConfidenceMap, Golden, Reference, write_content
 from evertune.errors import DataError
 from evertune.evaluation import evaluate
+from evertune.kinds import kind_of
 from evertune.losses import row_losses
 from evertune.rows import Rows
 from evertune.runtime import Session
@@ -65,14 +66,14 @@ def seal(
     session = Session(result.chosen.model_bytes, task.signature)
     calibration = outputs_of(session, splits.calibration.inputs)
     outputs = outputs_of(session, splits.test.inputs)
-    confidence = _confidence_map(calibration, splits.calibration, task.kind)
+    confidence = _confidence_map(calibration, splits.calibration, task)
     attestation = {
         "recipe": result.chosen.recipe,
         "reason": result.reason,
         "parity": result.parity.to_json(),
         "validation_rows": result.validation_rows,
         "candidates": [candidate.to_json() for candidate in result.candidates],
-        "evaluation": evaluate(task.kind, task.labels, outputs, splits.test.labels, seed=seed).to_json(),
+        "evaluation": _evaluation(outputs, splits, task, seed),
         "hardware": hardware(),
         "versions": versions(),
         "lineage": dict(lineage),
@@ -89,8 +90,9 @@ def seal(
             preprocessing=_preprocessing(task),
             recipe=result.chosen.recipe,
             calibration=confidence,
-            reference=_reference(outputs, splits.test, task.kind, confidence),
+            reference=_reference(outputs, splits.test, task, confidence),
             golden=_golden(session, splits.test, result.chosen.recipe),
+            parameters=task.parameters,
         )
         return store.put(content, attestation=attestation, training=training)
 
@@ -109,28 +111,40 @@ def _preprocessing(task: Task) -> dict[str, Any]:
     return preprocessor.to_json()
 
 
-def _top(outputs: Tensors) -> Array:
-    """Raw confidence; float32 softmax may exceed one by a rounding."""
-    top: Array = np.clip(outputs["probabilities"].max(axis=1), 0.0, 1.0)
-    return top
+def _evaluation(outputs: Tensors, splits: Splits, task: Task, seed: int) -> dict[str, Any]:
+    return evaluate(
+        task.kind,
+        task.labels,
+        outputs,
+        splits.test.labels,
+        seed=seed,
+        parameters=task.parameters,
+        slices=splits.slices,
+    ).to_json()
 
 
-def _confidence_map(outputs: Tensors, rows: Rows, kind: str) -> ConfidenceMap:
-    correct = row_losses(kind, outputs, rows.labels) == 0
-    return ConfidenceMap(*calibrate(_top(outputs), correct), rows=len(rows))
+def _certainty(outputs: Tensors, task: Task) -> Array:
+    return kind_of(task.kind).certainty(outputs, task.parameters)
 
 
-def _reference(outputs: Tensors, rows: Rows, kind: str, confidence: ConfidenceMap) -> Reference:
-    losses = row_losses(kind, outputs, rows.labels)
+def _confidence_map(outputs: Tensors, rows: Rows, task: Task) -> ConfidenceMap:
+    scores = 1.0 - row_losses(task.kind, outputs, rows.labels, task.parameters)
+    return ConfidenceMap(*calibrate(_certainty(outputs, task), scores), rows=len(rows))
+
+
+def _reference(outputs: Tensors, rows: Rows, task: Task, confidence: ConfidenceMap) -> Reference:
+    losses = row_losses(task.kind, outputs, rows.labels, task.parameters)
     return Reference(
         loss_mean=float(losses.mean()),
         loss_upper_bound=upper_bound(losses, _CONFIDENCE_LEVEL),
         rows=len(rows),
-        confidence_mean=float(confidence(_top(outputs)).mean()),
+        confidence_mean=float(confidence(_certainty(outputs, task)).mean()),
         confidence_level=_CONFIDENCE_LEVEL,
     )
 
 
 def _golden(session: Session, rows: Rows, recipe: str) -> Golden:
     inputs = rows.take(strided(len(rows), _GOLDEN_ROWS)).inputs
-    return Golden(inputs, session.run(inputs), _GOLDEN_TOLERANCE if recipe == FP32 else _GOLDEN_TOLERANCE_INT8)
+    outputs = session.run(inputs)
+    scale = max(1.0, *(float(np.abs(value).max()) for value in outputs.values()))  # values may be large
+    return Golden(inputs, outputs, scale * (_GOLDEN_TOLERANCE if recipe == FP32 else _GOLDEN_TOLERANCE_INT8))

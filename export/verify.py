@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from evertune.errors import BundleError, ExportError
+from evertune.kinds import KINDS, kind_of
 from evertune.runtime import Session
 from evertune.tensors import Array, Signature, Tensors
 from evertune.tensors import TensorSpec as Spec
-
-_SUM_TOLERANCE = 1e-3  # float32 softmax over thousands of classes stays below; INT8 keeps its softmax in float32
 
 
 def verify(model_bytes: bytes, signature: Signature, *, threads: int = 1) -> Session:
@@ -45,43 +44,44 @@ def verify(model_bytes: bytes, signature: Signature, *, threads: int = 1) -> Ses
         raise ExportError(error.message, fix="Replace the layer that this operator came from.") from error
 
 
-def check_probabilities(outputs: Tensors, signature: Signature) -> None:
-    """Checks that outputs are class probabilities, one row a row and one column a label.
+def check_outputs(outputs: Tensors, signature: Signature, kind: str) -> None:
+    """Checks that outputs are finite and what the kind of task calls for: probabilities, scores, or a value.
 
     Raises:
-        ExportError: Another number of classes, NaN, or no probabilities; says which layer to add or change.
+        ExportError: Another shape, NaN, or no probabilities; says which layer to add or change.
     """
     spec = signature.outputs[0]
     value = outputs[spec.name]
-    check_classes(value.shape, signature)
+    check_width(value.shape, signature)
     if not np.isfinite(value).all():
         raise ExportError(
             f"the model gives NaN or infinity for {_bad_rows(value)} of {len(value)} rows",
             fix="Train with a smaller learning rate or clip gradients, and check the inputs for extreme values.",
         )
-    totals = value.sum(axis=1, dtype=np.float64)
-    if value.min() < -_SUM_TOLERANCE or np.abs(totals - 1).max() > _SUM_TOLERANCE:
-        raise ExportError(
-            f"the model's outputs are not probabilities: the first row sums to {totals[0]:.4g}, "
-            f"its smallest value is {value[0].min():.4g}",
-            fix='Add softmax: end the model with Dense(..., activation="softmax") and train with from_logits=False.',
-        )
+    kind_of(kind).check_values(value)
 
 
-def check_classes(shape: tuple[int, ...], signature: Signature) -> None:
-    """Checks that an output of that shape has one row a row and one column a label.
+def check_width(shape: tuple[int, ...], signature: Signature) -> None:
+    """Checks that an output of that shape has one row a row and as many columns as the task declares.
 
     Raises:
         ExportError: Another shape; names the layer to end the model with.
     """
-    classes = signature.outputs[0].shape[0]
-    if len(shape) != 2 or shape[1] != classes:
+    width = signature.outputs[0].shape[0]
+    if len(shape) != 2 or shape[1] != width:
         raise ExportError(
-            f"the model gives {list(shape[1:])} values a row, the task has {classes} labels",
-            fix=f'End the model with keras.layers.Dense({classes}, activation="softmax"), or correct Task.labels.',
+            f"the model gives {list(shape[1:])} values a row, the task has {width} labels",
+            fix=f"End the model with {_last_layer(signature.outputs[0])}, or correct Task.labels.",
             found=list(shape[1:]),
-            expected=classes,
+            expected=width,
         )
+
+
+def _last_layer(output: Spec) -> str:
+    """Of every kind with such an output."""
+    width = int(output.shape[0] or 0)
+    layers = [kind.last_layer(width) for kind in KINDS.values() if kind.outputs(("",))[0].name == output.name]
+    return " or ".join(layers) or f"{width} units"
 
 
 def _bad_rows(value: Array) -> int:
@@ -117,7 +117,7 @@ def _advice(kind: str, found: list[tuple[str, str, tuple[int | None, ...]]], dec
     if any(shape and shape[0] is not None for _, _, shape in found):
         return "The number of rows is fixed: use -1 or keras.ops.shape(x)[0] for the batch axis in your layers."
     if kind == "outputs":
-        return f'End the model with keras.layers.Dense({declared[0].shape[0]}, activation="softmax").'
+        return f"End the model with {_last_layer(declared[0])}."
     return "Make Task.inputs and the model's inputs agree in order, dtype and shape."
 
 

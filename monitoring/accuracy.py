@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import Literal
 
 from scipy.special import ndtri
@@ -52,14 +53,17 @@ def figures(sums: WindowSums, *, calibration_rows: int, random_labels: bool) -> 
 def labelled(sums: WindowSums) -> Figure:
     """Share of right answers among labelled rows; the interval is about all predicted rows of the window.
 
+    Of tasks whose losses lie between 0 and 1 it is the mean score, 1 - loss. Its interval is that of a share, widened
+    to whole rows: of all losses with one mean those of 0 and 1 vary most.
+
     Example:
         >>> figure = labelled(WindowSums(predicted=1000, labelled=200, loss_sum=20))
         >>> figure.value, round(figure.interval.lower, 3), round(figure.interval.upper, 3)
         (0.9, 0.855, 0.934)
     """
-    right = round(sums.labelled - sums.loss_sum)
-    interval = finite_population(right, sums.labelled, max(sums.predicted, sums.labelled), _LEVEL)
-    return Figure("labelled", right / sums.labelled, interval)
+    right, population = sums.labelled - sums.loss_sum, max(sums.predicted, sums.labelled)
+    ends = [finite_population(int(end), sums.labelled, population, _LEVEL) for end in (floor(right), ceil(right))]
+    return Figure("labelled", right / sums.labelled, Interval(ends[0].lower, ends[1].upper, _LEVEL))
 
 
 def estimated(sums: WindowSums, calibration_rows: int) -> Figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from evertune.bundle import BundleStore, Reference
 
@@ -13,12 +14,16 @@ class Facts:
 
     Attributes:
         kind: Of the task, which names the loss.
+        labels: Of the task.
+        parameters: Of the kind.
         recipe: Precision of the model.
         reference: What live losses are compared with.
         calibration_rows: Rows that the confidence map was fitted on.
     """
 
     kind: str
+    labels: tuple[str, ...]
+    parameters: dict[str, Any]
     recipe: str
     reference: Reference
     calibration_rows: int
@@ -40,5 +45,12 @@ class BundleFacts:
         if digest not in self._known:
             bundle = self._store.get(digest)
             manifest = bundle.manifest
-            self._known[digest] = Facts(manifest.kind, manifest.recipe, bundle.reference, bundle.calibration.rows)
+            self._known[digest] = Facts(
+                manifest.kind,
+                manifest.labels,
+                manifest.parameters,
+                manifest.recipe,
+                bundle.reference,
+                bundle.calibration.rows,
+            )
         return self._known[digest]

@@ -88,6 +88,7 @@ class LedgerCollector(Collector):
     def _model(self, model: str) -> Iterator[Sample]:
         if model not in self._progress.evaluated_at:
             yield Sample("evertune_monitor_last_evaluation_timestamp_seconds", 0, {"model": model})
+        yield Sample("evertune_retune_paused", self._ledger.pauses.current(model) is not None, {"model": model})
         records = self._ledger.detectors.list(model)
         champion = self._ledger.registry.champion(model)
         with self._ledger.read() as connection:

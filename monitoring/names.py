@@ -28,7 +28,11 @@ class Definition:
 METRICS = {
     "evertune_model_info": Definition("gauge", "1 for the champion of each model.", (*_BUNDLE, "digest", "recipe")),
     "evertune_model_promoted_timestamp_seconds": Definition("gauge", "When the champion was deployed.", _BUNDLE),
-    "evertune_accuracy_ratio": Definition("gauge", "Accuracy of the champion.", _FIGURE),
+    "evertune_accuracy_ratio": Definition(
+        "gauge",
+        "Accuracy of the champion: 1 - mean bounded loss, for tasks other than classification a score.",
+        _FIGURE,
+    ),
     "evertune_accuracy_lower_bound_ratio": Definition("gauge", "Lower end of its 95% interval.", _FIGURE),
     "evertune_accuracy_upper_bound_ratio": Definition("gauge", "Upper end of its 95% interval.", _FIGURE),
     "evertune_accuracy_reference_ratio": Definition(
@@ -61,6 +65,10 @@ METRICS = {
     "evertune_retune_suppressed_total": Definition("counter", "Wishes that were not granted.", ("model", "reason")),
     "evertune_retune_runs_total": Definition("counter", "Ended re-tunes.", ("model", "trigger", "outcome")),
     "evertune_retune_running": Definition("gauge", "1 while a re-tune waits or runs.", ("model",)),
+    "evertune_retune_awaiting": Definition(
+        "gauge", "1 while a challenger that passed its test awaits approval, or the end of a hold.", ("model", "for")
+    ),
+    "evertune_retune_paused": Definition("gauge", "1 while `evertune pause` holds.", ("model",)),
     "evertune_retune_last_success_timestamp_seconds": Definition("gauge", "When one last promoted.", ("model",)),
     "evertune_rollbacks_total": Definition("counter", "Champions that were taken back.", ("model",)),
 }

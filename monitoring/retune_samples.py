@@ -11,10 +11,13 @@ from sqlalchemy import Connection, func, select
 from evertune.ledger.schema import deployments, retune_jobs, retune_requests
 from monitoring.samples import Sample
 
-_TRIGGERS = ("drift", "alertmanager", "schedule", "manual")
-_OUTCOMES = ("promoted", "rejected", "insufficient", "failed")
+_TRIGGERS = ("drift", "alertmanager", "schedule", "manual", "http")
+_OUTCOMES = ("promoted", "rejected", "insufficient", "failed", "recommended", "expired")
+_AWAITED = ("approval", "pause", "maintenance")
 # Why a wish is not granted, as the re-tuner writes it; another word counts as "other".
 _REASONS = ("no_champion", "stale_evidence", "no_evidence", "active_job", "cooldown", "daily_budget", "other")
+
+_AWAITING = select(retune_jobs.c.detail).where(retune_jobs.c.status == "awaiting")  # one a model: it is active
 
 
 def retune_samples(connection: Connection, model: str) -> Iterator[Sample]:
@@ -30,6 +33,9 @@ def retune_samples(connection: Connection, model: str) -> Iterator[Sample]:
         labels = {**place, "trigger": trigger, "outcome": outcome}
         yield Sample("evertune_retune_runs_total", runs[trigger, outcome], labels)
     yield Sample("evertune_retune_running", running, place)
+    awaited = connection.scalar(_AWAITING.where(retune_jobs.c.model == model)) or {}
+    for what in _AWAITED:
+        yield Sample("evertune_retune_awaiting", awaited.get("awaiting") == what, {**place, "for": what})
     yield from _history(connection, model)
 
 
@@ -59,7 +65,7 @@ def _runs(connection: Connection, model: str) -> tuple[Counter[tuple[str, str]],
     )
     runs, running = Counter[tuple[str, str]](), False
     for trigger, status, rows in connection.execute(query):
-        running |= status in ("pending", "running")
+        running |= status in ("pending", "running", "awaiting")
         runs[trigger or "manual", "promoted" if status == "rolled_back" else status] += rows
     return runs, running
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from evertune.errors import BundleError
 from evertune.ids import parse_row_id
+from evertune.kinds import kind_of
 from evertune.ledger import DetectorRecord, LabelledRow, Ledger, RowLoss, Tenure
 from evertune.ledger.schema import FIRST, labels
 from evertune.losses import row_losses
@@ -135,8 +136,9 @@ class Walk:
         if not rows:
             return []
         outputs = {name: np.concatenate([row.outputs[name] for row in rows]) for name in rows[0].outputs}
-        truth = np.array([row.label for row in rows], np.int64)
-        values = row_losses(self._facts.of(digest).kind, outputs, truth).tolist()
+        facts = self._facts.of(digest)
+        truth = kind_of(facts.kind).decode_labels(np.array([row.label for row in rows], np.float64), facts.labels)
+        values = row_losses(facts.kind, outputs, truth, facts.parameters).tolist()
         return [_row_loss(row, loss) for row, loss in zip(rows, values, strict=True)]
 
     def _unmatched(self, batch: list[LabelledRow]) -> dict[str, int]:

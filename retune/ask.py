@@ -1,4 +1,4 @@
-"""Asking for a re-tune by hand or by schedule."""
+"""Asking for a re-tune by hand, by schedule or over HTTP."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from retune.decision import WITHOUT_DRIFT
 def ask(
     ledger: Ledger,
     model: str,
-    trigger: Literal["manual", "schedule"] = "manual",
+    trigger: Literal["manual", "schedule", "http"] = "manual",
     *,
     without_drift: bool = False,
     fingerprint: str | None = None,
     reason: str = "",
+    actor: str = "",
 ) -> tuple[RetuneRequest, bool]:
     """Adds a request; cooldown, budget and the rule of one active job hold for it as for any other.
 
@@ -28,6 +29,7 @@ def ask(
         without_drift: Asks even where the ledger holds no evidence of drift.
         fingerprint: The same for the same wish (a schedule's slot, say); None: a new wish.
         reason: In words, kept with the request.
+        actor: Who it is, kept with the request.
 
     Returns:
         The request, and whether it is new.
@@ -41,5 +43,5 @@ def ask(
             f"{model!r} has no champion", fix=f"Name one of {', '.join(known)}." if known else "Run `evertune tune`."
         )
     name = fingerprint or f"{trigger}:{new_request_id(ledger.clock())}"
-    evidence: dict[str, object] = {WITHOUT_DRIFT: True} if without_drift else {}
-    return ledger.requests.add(model, trigger, name, {**evidence, "reason": reason} if reason else evidence)
+    told = {WITHOUT_DRIFT: without_drift, "reason": reason, "actor": actor}
+    return ledger.requests.add(model, trigger, name, {key: value for key, value in told.items() if value})

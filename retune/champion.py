@@ -6,6 +6,8 @@ from typing import Any
 
 from evertune.ledger import Deployment, Registry
 
+CHANGED = "the champion changed after the gate, which says nothing about the new one"
+
 
 def bind(champion: Deployment, registry: Registry) -> dict[str, Any]:
     """For the job's detail.

@@ -7,14 +7,17 @@ from typing import Literal
 from evertune.errors import JobError
 from evertune.ledger import Deployment, Ledger, RetuneJob, RetuneRequest
 from evertune.settings import RetuneSettings
+from retune.brakes import Brakes
 from retune.evidence import DriftEvidence, read_evidence
+from retune.waiting import settle_waiting
 
 Reason = Literal["no_champion", "stale_evidence", "no_evidence", "active_job", "cooldown", "daily_budget"]
 """Why a request was suppressed: a closed set, so that metrics can count by it."""
 
-WITHOUT_DRIFT = "without_drift"  # a key of the evidence of "manual" and "schedule" requests, see `ask`
+WITHOUT_DRIFT = "without_drift"  # a key of the evidence of requests that `ask` makes
+_MAY_ASK_WITHOUT_DRIFT = ("manual", "schedule", "http")
 _ACCEPTED = "accepted"
-_ACTIVE = ("pending", "running")
+_ACTIVE = ("pending", "running", "awaiting")
 _DAY_SECONDS = 86_400.0
 # An alarm that nobody has asked about for so long was lost with the process that should have asked.
 _ORPHANED_SECONDS = 60.0
@@ -34,16 +37,25 @@ class Decider:
         self._ledger = ledger
         self._settings = settings
         self._evaluator_asks = evaluator_asks
+        self._brakes = Brakes(ledger, settings)
 
     def step(self) -> list[RetuneRequest]:
-        """One round over all models.
+        """One round over all models. What a pause or a maintenance window holds back stays open, and says so.
 
         Returns:
             The requests that were decided, the oldest first.
         """
+        settle_waiting(self._ledger, self._brakes)
         for model in self._ledger.registry.models():
             self._ask_again(model)
-        return [self._decide(request) for request in self._ledger.requests.open()]
+        return [self._decide(request) for request in self._ledger.requests.open() if not self._is_held(request)]
+
+    def _is_held(self, request: RetuneRequest) -> bool:
+        hold = self._brakes.start(request.model)
+        reason = "" if hold is None else hold.text
+        if hold is not None and request.reason != reason:
+            self._ledger.requests.hold(request.id, reason)
+        return hold is not None
 
     def _decide(self, request: RetuneRequest) -> RetuneRequest:
         try:
@@ -66,7 +78,7 @@ class Decider:
 
     def _doubt(self, request: RetuneRequest, champion: Deployment) -> Reason | None:
         """What is wrong with the request itself."""
-        if request.trigger in ("manual", "schedule") and request.evidence.get(WITHOUT_DRIFT) is True:
+        if request.trigger in _MAY_ASK_WITHOUT_DRIFT and request.evidence.get(WITHOUT_DRIFT) is True:
             return None
         if request.evidence.get("digest") not in (None, champion.digest):
             return "stale_evidence"
@@ -97,13 +109,19 @@ class Decider:
         if evidence is None or not evidence.alarmed:
             return
         requests = self._ledger.requests.list(model, 1)
-        if any(request.status == "open" for request in requests):
+        if any(request.status == "open" for request in requests) or self._is_answered(champion):
             return
         asked = bool(requests) and requests[0].requested_at >= champion.decided_at
         if asked or self._is_orphaned(evidence):
             last = requests[0].id if requests else 0
             fingerprint = f"{champion.digest}:{evidence.alarm_at}:after:{last}"
             self._ledger.requests.add(model, "drift", fingerprint, {**evidence.to_json(), "after_request": last})
+
+    def _is_answered(self, champion: Deployment) -> bool:
+        """Where nothing is promoted by itself, a challenger that is recommended is the answer."""
+        last = self._ledger.jobs.list(champion.model, 1)
+        recommended = bool(last) and last[0].status == "recommended"
+        return recommended and last[0].detail.get("champion_sequence") == champion.sequence
 
     def _is_orphaned(self, evidence: DriftEvidence) -> bool:
         arrived_at = evidence.alarm_arrived_at

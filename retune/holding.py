@@ -86,6 +86,17 @@ class Holding:
         except JobError as error:
             raise LeaseLostError from error
 
+    def park(self, detail: Mapping[str, Any]) -> None:
+        """Sets the job aside, and gives the lease back.
+
+        Raises:
+            LeaseLostError: The job is not ours any more.
+        """
+        try:
+            self.job = self.ledger.jobs.park(self.job.id, self.job.lease_owner, detail)
+        except JobError as error:
+            raise LeaseLostError from error
+
     def _keep(self) -> None:
         expires = time.monotonic() + self._lease_seconds
         while not self._left.wait(self._lease_seconds / 3):

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evertune.bundle import Bundle, BundleStore
+from evertune.kinds import decoded
 from evertune.ledger import Ledger, RetuneJob
+from evertune.rows import Rows
 from evertune.settings import Project, TuneSettings
 from evertune.task import LabelledWindow
 from retune.challenger import Challenger, Order
@@ -27,8 +29,9 @@ def make_challenger(order: Order) -> Challenger:
         EvertuneError: The rows, the task or the search is at fault; the message says what to do.
     """
     project, store = order.project, BundleStore(order.project.bundle_url)
-    job, window = _order_of(order)
+    job, live = _order_of(order)
     champion = store.get(job.detail["champion_digest"])
+    window = LabelledWindow(decoded(live, champion.manifest.kind, champion.manifest.labels))
     study = search(
         project.settings.project.task,
         project_root=project.root,
@@ -53,7 +56,7 @@ def warm_start(champion: Bundle, project: Project) -> WarmStart:
     return WarmStart(values, weights if values and weights is not None and weights.exists() else None)
 
 
-def _order_of(order: Order) -> tuple[RetuneJob, LabelledWindow]:
+def _order_of(order: Order) -> tuple[RetuneJob, Rows]:
     with Ledger.open(order.project.ledger_url) as ledger:
         job = ledger.jobs.get(order.job_id)
         return job, load_window(ledger, job.model, job.id, order.folder)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from evertune.statistics import wilson
+from evertune.statistics import Interval, wilson
 from evertune.tensors import Array
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A share of rows that were right.
+    """A share of rows that were right, or a mean score (1 - loss) of tasks whose losses lie between 0 and 1.
 
     Attributes:
         correct: Rows without loss (a sum of 1 - loss).
@@ -32,8 +33,10 @@ class Accuracy:
         return self.correct / self.rows if self.rows else None
 
     def to_json(self) -> dict[str, Any]:
-        """With its 95% interval (Wilson)."""
-        return {"ratio": self.ratio, "rows": self.rows, "interval": wilson(round(self.correct), self.rows).to_json()}
+        """With its 95% interval (Wilson), widened to whole rows where losses lie between 0 and 1."""
+        lower, upper = (wilson(int(end), self.rows) for end in (math.floor(self.correct), math.ceil(self.correct)))
+        interval = Interval(lower.lower, upper.upper, lower.confidence_level)
+        return {"ratio": self.ratio, "rows": self.rows, "interval": interval.to_json()}
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,18 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
 
 from evertune.bundle import BundleStore
 from evertune.errors import LedgerError, SettingsError
-from evertune.ledger import Ledger
+from evertune.keys import Keyring
+from evertune.ledger import Ledger, RetuneRequest
 from evertune.settings import Project, RetuneSettings
 from retune.decision import Decider
-from retune.webhook import Webhook
+from retune.doors import doors
+from retune.schedules import Schedules
 from retune.worker import Worker
 
 _END_SECONDS = 5  # for open webhooks to be answered
@@ -43,7 +45,9 @@ def run(project: Project, once: bool = False) -> None:
             while not stop.is_set() and worker.run_once() is not None:
                 pass
             return
-        with _webhook(ledger, project.settings.retune), repeated(decider, project.settings.retune, stop):
+        schedules = Schedules(ledger, project.settings.retune)
+        steps = (schedules.step, decider.step)
+        with _doors(project, ledger), repeated(steps, project.settings.retune, stop):
             worker.run()
 
 
@@ -62,11 +66,12 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _webhook(ledger: Ledger, settings: RetuneSettings) -> Iterator[None]:
+def _doors(project: Project, ledger: Ledger) -> Iterator[None]:
+    settings = project.settings.retune
     if not settings.webhook_token:
         _log.warning("retune.webhook_token is empty: every webhook is refused")
     listener = _listen(settings)
-    app = Webhook(ledger, settings.webhook_token).app()
+    app = doors(ledger, Keyring(project.keys_path), settings.webhook_token)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, ws="none", lifespan="off", timeout_graceful_shutdown=_END_SECONDS
     )
@@ -88,22 +93,29 @@ def _listen(settings: RetuneSettings) -> socket.socket:
 
 
 @contextlib.contextmanager
-def repeated(decider: Decider, settings: RetuneSettings, stop: threading.Event) -> Iterator[None]:
-    """Decides in a thread of its own, again and again, whatever goes wrong."""
+def repeated(
+    steps: Sequence[Callable[[], list[RetuneRequest]]], settings: RetuneSettings, stop: threading.Event
+) -> Iterator[None]:
+    """Asks and decides in a thread of its own, again and again, whatever goes wrong."""
 
     def loop() -> None:
         while not stop.is_set():
-            try:
-                for request in decider.step():
-                    _log.info("request %d (%s): %s, %s", request.id, request.trigger, request.status, request.reason)
-            except LedgerError as error:
-                _log.error("the ledger is away: %s", error)
-            except Exception:  # whatever it is: without this loop no request is ever decided again
-                _log.exception("a decision failed")
+            for step in steps:
+                _take(step)
             stop.wait(settings.poll_seconds)
 
     with _thread("decisions", loop, stop.set):
         yield
+
+
+def _take(step: Callable[[], list[RetuneRequest]]) -> None:
+    try:
+        for request in step():
+            _log.info("request %d (%s): %s, %s", request.id, request.trigger, request.status, request.reason)
+    except LedgerError as error:
+        _log.error("the ledger is away: %s", error)
+    except Exception:  # whatever it is: without this loop no request is ever decided again
+        _log.exception("a decision failed")
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Outcome = Literal["promoted", "rejected", "insufficient", "failed", "rolled_back"]
+Outcome = Literal["promoted", "rejected", "insufficient", "failed", "rolled_back", "recommended"]
 
 
 @dataclass(frozen=True)
@@ -36,4 +36,17 @@ class End:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-Step = Next | End
+@dataclass(frozen=True)
+class Await:
+    """The job is set aside until somebody, or the time, lets it go on in the same phase.
+
+    Attributes:
+        what: "approval", "pause" or "maintenance".
+        detail: Merged into the job's detail in the same transaction.
+    """
+
+    what: Literal["approval", "pause", "maintenance"]
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+Step = Next | End | Await

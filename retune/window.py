@@ -9,17 +9,17 @@ from evertune.files import write_atomic
 from evertune.ledger import Ledger
 from evertune.packing import pack, unpack
 from evertune.rows import Rows
-from evertune.task import LabelledWindow
 from retune.supply import stored_rows
 
 _NAME = "window.bin"
 _INPUT = "input/"
 
 
-def load_window(ledger: Ledger, model: str, job_id: int, folder: Path) -> LabelledWindow:
+def load_window(ledger: Ledger, model: str, job_id: int, folder: Path) -> Rows:
     """The job's training rows: from the folder, or, the first time, from the ledger.
 
-    A label that is corrected, or a row that is pruned, while the search stands still must not change its data.
+    Labels are as the ledger keeps them. A label that is corrected, or a row that is pruned, while the search stands
+    still must not change its data.
 
     Raises:
         JobError: Rows are no longer in the ledger.
@@ -28,7 +28,7 @@ def load_window(ledger: Ledger, model: str, job_id: int, folder: Path) -> Labell
     row_ids = ledger.jobs.rows(job_id, "train")
     if not path.exists():
         write_atomic(path, _to_bytes(stored_rows(ledger, model, row_ids)))
-    return LabelledWindow(_from_bytes(path.read_bytes()))
+    return _from_bytes(path.read_bytes())
 
 
 def _to_bytes(rows: Rows) -> bytes:

@@ -13,12 +13,13 @@ from evertune.bundle import BundleStore
 from evertune.errors import EvertuneError, LedgerError
 from evertune.ledger import Ledger, RetuneJob
 from evertune.settings import Project
+from retune.brakes import Brakes
 from retune.building import BuilderKilledError, build_in_child
 from retune.challenger import Build
 from retune.context import Context
 from retune.holding import Holding, LeaseLostError, StoppedError
 from retune.phases import FIRST, PHASES
-from retune.step import End, Step
+from retune.step import Await, End, Step
 
 # Claims of one phase before a job is given up: one that kills its worker each time must not do so for ever.
 _MOST_CLAIMS = 20
@@ -70,7 +71,8 @@ class Worker:
             LedgerError: The ledger is away; the job goes on when its lease has run out.
         """
         settings = self._project.settings.retune
-        job = self._ledger.jobs.claim(self._owner, settings.lease_seconds)
+        held = Brakes(self._ledger, settings).not_to_start()
+        job = self._ledger.jobs.claim(self._owner, settings.lease_seconds, not_to_start=held)
         if job is None:
             return None
         with Holding(self._ledger, job, self._stop, settings.lease_seconds) as holding:
@@ -125,6 +127,11 @@ class Worker:
     def _take(self, context: Context, step: Step) -> None:
         now, detail = self._ledger.clock(), context.detail
         phase = context.job.phase
+        if isinstance(step, Await):  # the claim came to something, so it does not count as one that did not
+            claims = {**detail["claims"], phase: 0}
+            context.holding.park({**step.detail, "awaiting": step.what, "awaiting_since": now, "claims": claims})
+            _log.info("job %d awaits %s", context.job.id, step.what)
+            return
         seconds = {**detail["seconds"], phase: round(now - float(detail["phase_entered_at"]), 3)}
         if isinstance(step, End):
             context.holding.finish(step.outcome, {**step.detail, "seconds": seconds, "reason": step.reason})

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from evertune.datatypes import STRINGS
 from evertune.errors import InputError
 from evertune.tensors import Array
 
@@ -20,7 +21,7 @@ _TYPECODES = {
     "int8": "b", "int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "int64": "q", "uint64": "Q",
     "float32": "f", "float64": "d",
 }  # fmt: skip
-_OTHERS: dict[str, set[type]] = {"bool": {bool}, "float16": {int, float}}
+_OTHERS: dict[str, set[type]] = {"bool": {bool}, "float16": {int, float}, STRINGS: {str}}
 
 
 def decode(values: Any, dtype: str, name: str, *, booleans: bool = True) -> Array:
@@ -61,7 +62,7 @@ def _flat(values: list[Any], dtype: str, name: str, booleans: bool) -> Array:
     if not _OTHERS[dtype].issuperset(map(type, values)):
         raise _bad_value(values, dtype, name)
     with np.errstate(over="ignore"):
-        return np.array(values, np.float64 if dtype == "float16" else np.bool_).astype(dtype)
+        return np.array(values, np.float64 if dtype == "float16" else dtype).astype(dtype, copy=False)
 
 
 def _leaves(values: list[Any], name: str) -> tuple[list[Any], list[int]]:
@@ -78,9 +79,10 @@ def _leaves(values: list[Any], name: str) -> tuple[list[Any], list[int]]:
 
 def _bad_value(values: list[Any], dtype: str, name: str) -> InputError:
     bad = next((value for value in values if not _fits(value, dtype)), "mixed values")
+    called = "string" if dtype == STRINGS else dtype
     return InputError(
-        f"tensor {name!r} holds {str(bad)[:40]!r}, which is no {dtype}",
-        fix=f"Send {dtype} values only.",
+        f"tensor {name!r} holds {str(bad)[:40]!r}, which is no {called}",
+        fix=f"Send {called} values only.",
         name=name,
         value=str(bad)[:40],
     )
@@ -88,6 +90,8 @@ def _bad_value(values: list[Any], dtype: str, name: str) -> InputError:
 
 def _fits(value: Any, dtype: str) -> bool:
     wanted = np.dtype(dtype)
+    if wanted.kind == "O":
+        return isinstance(value, str)
     if wanted.kind == "b":
         return isinstance(value, bool)
     if wanted.kind == "f":

@@ -17,6 +17,12 @@ class MethodError(EvertuneError):
     code, http_status, exit_code = "method_not_allowed", 405, 2
 
 
+class EncodingError(EvertuneError):
+    """The body is encoded in a way that the server does not read."""
+
+    code, http_status, exit_code = "unsupported_encoding", 415, 2
+
+
 class ClientGoneError(Exception):
     """The client closed the connection; nobody is left to answer."""
 

@@ -1,4 +1,4 @@
-"""`/predict`: rows in, class names and confidence out."""
+"""`/predict`: rows in, answers of the task's kind and confidence out."""
 
 from __future__ import annotations
 
@@ -50,17 +50,13 @@ def _columns(instances: Any, signature: Signature) -> dict[str, list[Any]]:
 
 
 def write_response(live: Live, outcome: Outcome) -> Reply:
-    """One prediction a row: its id, class name, and the calibrated probability that it is right."""
-    winners = next(iter(outcome.outputs.values())).argmax(axis=1).tolist()
+    """One prediction a row: its id, what the kind of task answers, and the expected score of that answer."""
+    answers = live.kind.answer(outcome.outputs, live.labels, live.bundle.manifest.parameters)
     return Reply.json(
         {
             "predictions": [
-                {
-                    "id": row_id(outcome.request_id, row),
-                    "label": live.labels[winner],
-                    "confidence": confidence,
-                }
-                for row, (winner, confidence) in enumerate(zip(winners, outcome.confidence, strict=True))
+                {"id": row_id(outcome.request_id, row), **answer, "confidence": confidence}
+                for row, (answer, confidence) in enumerate(zip(answers, outcome.confidence, strict=True))
             ],
             "model": live.model,
             "digest": live.digest,

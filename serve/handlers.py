@@ -10,8 +10,12 @@ from evertune.errors import InputError, NotReadyError
 from evertune.tensors import Tensors
 from serve import friendly, openapi
 from serve.asgi import Receive, Scope
+from serve.binary_part import split_body
 from serve.body import has_booleans, parse_object, read_body
+from serve.compression import decompress
+from serve.errors import EncodingError
 from serve.fleet import HOW_TO_GET_A_CHAMPION
+from serve.headers import CONTENT_ENCODING, Special, request_id, special_headers
 from serve.infer_response import metadata
 from serve.label_desk import read_labels
 from serve.live import Live
@@ -38,21 +42,29 @@ class Handlers:
     async def infer(self, scope: Scope, receive: Receive, model: str) -> Reply:
         """`POST /v2/models/{name}/infer`."""
         key_id = self._worker.door.enter(scope, "predict")
-        body = await read_body(receive, self._worker.settings.max_body_bytes)
+        limit_bytes = self._worker.settings.max_body_bytes
+        body, binary = await read_body(receive, limit_bytes), None
+        headers = special_headers(scope)
+        if headers:  # hardly ever; the rest is the path of nearly every request
+            body, binary = split_body(decompress(body, headers, limit_bytes), headers)
+        own_id = request_id(headers)
         document = parse_object(body)
         live = self._worker.fleet.get(model)
-        request = live.reader.read(document, booleans=has_booleans(body))
+        request = live.reader.read(document, booleans=has_booleans(body), binary=binary)
         encode = partial(live.writer.write, request)
-        return await live.predict(request.inputs, request.rows, key_id=key_id, receive=receive, encode=encode)
+        return await live.predict(
+            request.inputs, request.rows, key_id=key_id, receive=receive, encode=encode, request_id=own_id
+        )
 
     async def predict(self, scope: Scope, receive: Receive, model: str | None = None) -> Reply:
         """`POST /predict`, `POST /predict/{name}`."""
         key_id = self._worker.door.enter(scope, "predict")
-        media_type = content_type(scope)
+        headers, media_type = special_headers(scope), content_type(scope)
+        own_id = request_id(headers)
         if media_type[: len(MEDIA_TYPE)].lower() == MEDIA_TYPE:
-            live, inputs = await self._read_parts(receive, media_type, model)
+            live, inputs = await self._read_parts(receive, media_type, headers, model)
         else:
-            body = await read_body(receive, self._worker.settings.max_body_bytes)
+            body = await self._body(receive, headers)
             document = parse_object(body)
             live = self._named(document.get("model") if model is None else model)
             if live.raw is None:
@@ -61,9 +73,13 @@ class Handlers:
                 inputs = await self._preprocess(live.raw, live.raw.from_json(document), len(body))
         rows = len(next(iter(inputs.values())))
         encode = partial(friendly.write_response, live)
-        return await live.predict(inputs, rows, key_id=key_id, receive=receive, encode=encode)
+        return await live.predict(inputs, rows, key_id=key_id, receive=receive, encode=encode, request_id=own_id)
 
-    async def _read_parts(self, receive: Receive, media_type: bytes, model: str | None) -> tuple[Live, Tensors]:
+    async def _read_parts(
+        self, receive: Receive, media_type: bytes, headers: Special, model: str | None
+    ) -> tuple[Live, Tensors]:
+        if CONTENT_ENCODING in headers:
+            raise EncodingError("parts that are compressed as a whole are not read", fix="Send them as they are.")
         live = self._named(model)  # before the body: nothing is read for a model that is not there
         if live.raw is None:
             raise InputError(f"model {live.model!r} takes tensors only", fix="Send JSON; /docs shows an example.")
@@ -83,8 +99,8 @@ class Handlers:
     async def labels(self, scope: Scope, receive: Receive) -> Reply:
         """`POST /labels`."""
         key_id = self._worker.door.enter(scope, "label")
-        body = await read_body(receive, self._worker.settings.max_body_bytes)
-        receipt = await self._worker.labels.accept(read_labels(parse_object(body)), key_id)
+        document = parse_object(await self._body(receive, special_headers(scope)))
+        receipt = await self._worker.labels.accept(read_labels(document), key_id)
         self._worker.metrics.labelled(receipt.accepted + receipt.unchanged + receipt.corrected)
         return Reply.json(vars(receipt))
 
@@ -105,7 +121,7 @@ class Handlers:
 
     async def server(self, _scope: Scope, _receive: Receive) -> Reply:
         """`GET /v2`."""
-        return Reply.json({"name": "evertune", "version": openapi.VERSION, "extensions": []})
+        return Reply.json({"name": "evertune", "version": openapi.VERSION, "extensions": openapi.EXTENSIONS})
 
     async def models(self, _scope: Scope, _receive: Receive) -> Reply:
         """`GET /v2/models`: what is loaded, and what did not load."""
@@ -136,6 +152,10 @@ class Handlers:
     async def docs(self, _scope: Scope, _receive: Receive) -> Reply:
         """`GET /`, `/docs`."""
         return Reply(200, openapi.PAGE, _HTML)
+
+    async def _body(self, receive: Receive, headers: Special) -> bytes:
+        limit_bytes = self._worker.settings.max_body_bytes
+        return decompress(await read_body(receive, limit_bytes), headers, limit_bytes)
 
     def _state(self, model: str) -> dict[str, Any]:
         live, failure = self._worker.fleet.live.get(model), self._worker.fleet.failures.get(model)

@@ -1,4 +1,4 @@
-"""Open Inference Protocol V2, JSON form: the response, and the model's metadata."""
+"""Open Inference Protocol V2: the response, JSON and perhaps binary tensors behind it; and the model's metadata."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 import orjson
 
+from evertune.binary import to_binary
 from evertune.bundle import Manifest
-from evertune.tensors import TensorSpec
-from serve.datatypes import DATATYPES
+from evertune.datatypes import DATATYPES
+from evertune.tensors import Array, TensorSpec
 from serve.infer_request import InferRequest
 from serve.reply import Reply
 from serve.ticket import Outcome
@@ -30,6 +31,7 @@ class ResponseWriter:
             % (orjson.dumps(spec.name), DATATYPES[spec.dtype].encode())
             for spec in manifest.signature.outputs
         }
+        self._all_as_json = dict.fromkeys(self._outputs, False)
 
     def write(self, request: InferRequest, outcome: Outcome) -> Reply:
         """The answer, with our row ids among its parameters."""
@@ -41,18 +43,35 @@ class ResponseWriter:
             self._parameters,
             f'{own_id}","prediction_ids":[{ids}]}},"outputs":['.encode(),
         ]
-        for index, name in enumerate(request.outputs or self._outputs):
+        binary: list[bytes] = []
+        comma = b""
+        for name, as_binary in (request.outputs or self._all_as_json).items():
             value = outcome.outputs[name]
-            parts += (
-                b"," if index else b"",
-                self._outputs[name],
-                orjson.dumps(value.shape),
-                b',"data":',
-                orjson.dumps(value.ravel(), option=orjson.OPT_SERIALIZE_NUMPY),
-                b"}",
-            )
+            parts += (comma, self._outputs[name], orjson.dumps(value.shape))
+            comma = b","
+            if as_binary:
+                binary.append(to_binary(value))
+                parts.append(b',"parameters":{"binary_data_size":%d}}' % len(binary[-1]))
+            else:
+                data = orjson.dumps(value.ravel(), _strings, orjson.OPT_SERIALIZE_NUMPY)
+                parts += (b',"data":', data, b"}")
         parts.append(b"]}")
-        return Reply(200, b"".join(parts))
+        text = b"".join(parts)
+        return _with_binary(text, binary) if binary else Reply(200, text)
+
+
+def _with_binary(text: bytes, binary: list[bytes]) -> Reply:
+    headers = (
+        (b"content-type", b"application/octet-stream"),
+        (b"inference-header-content-length", b"%d" % len(text)),
+    )
+    return Reply(200, b"".join([text, *binary]), headers)
+
+
+def _strings(value: Array) -> list[str]:
+    """What orjson asks for, since it does not know arrays of strings."""
+    texts: list[str] = value.tolist()
+    return texts
 
 
 def metadata(manifest: Manifest) -> dict[str, Any]:

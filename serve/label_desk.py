@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,11 +16,15 @@ _MAX_WAITING = 100_000  # in all: several seconds of the ledger's work
 _GROUP = 20_000  # of one transaction
 
 
-class ClassNames(Protocol):
-    """Finds the class names of a bundle; may read the store."""
+Encode = Callable[[Any], float]
+"""From a client's label to the number that the ledger keeps; raises InputError."""
 
-    def __call__(self, model: str, digest: str) -> Sequence[str]:
-        """Class names by index."""
+
+class Encoders(Protocol):
+    """Finds what reads the labels of a bundle; may read the store."""
+
+    def __call__(self, model: str, digest: str) -> Encode:
+        """Of that bundle."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,12 +41,12 @@ class LabelDesk:
 
     Args:
         ledger: Where labels go.
-        class_names: Of the bundle that made a prediction.
+        encoders: Of the bundle that made a prediction.
         flush: Brings predictions that were answered but not written yet into the ledger.
     """
 
-    def __init__(self, ledger: Ledger, class_names: ClassNames, flush: Callable[[], Awaitable[None]]) -> None:
-        self._ledger, self._class_names, self._flush = ledger, class_names, flush
+    def __init__(self, ledger: Ledger, encoders: Encoders, flush: Callable[[], Awaitable[None]]) -> None:
+        self._ledger, self._encoders, self._flush = ledger, encoders, flush
         self._waiting: list[_Waiting] = []
         self._waiting_labels = 0
         self._committer: asyncio.Task[None] | None = None
@@ -52,11 +55,11 @@ class LabelDesk:
         """Stores the labels of one request, all or none.
 
         Args:
-            items: Row id with class name or class index.
+            items: Row id with what the kind of task takes as a label.
             key_id: Of the caller.
 
         Raises:
-            InputError: A malformed id, or an unknown class.
+            InputError: A malformed id, or no label of the task.
             UnknownRowError: An id that was never predicted.
             OverloadedError: Too many labels wait.
         """
@@ -116,14 +119,14 @@ class LabelDesk:
     def _write(
         self, group: list[_Waiting], found: Mapping[str, Prediction], late: OverloadedError | None
     ) -> list[LabelReceipt | Exception]:
-        named = [self._name(waiting, found, late) for waiting in group]
-        receipts = iter(self._ledger.labels.add_groups([labels for labels in named if isinstance(labels, list)]))
-        return [next(receipts) if isinstance(labels, list) else labels for labels in named]
+        encoded = [self._encode(waiting, found, late) for waiting in group]
+        receipts = iter(self._ledger.labels.add_groups([labels for labels in encoded if isinstance(labels, list)]))
+        return [next(receipts) if isinstance(labels, list) else labels for labels in encoded]
 
-    def _name(
+    def _encode(
         self, waiting: _Waiting, found: Mapping[str, Prediction], late: OverloadedError | None
     ) -> list[Label] | EvertuneError:
-        """Turns class names into indices; rows that are not known are left to the ledger to refuse.
+        """Turns labels into numbers; rows that are not known are left to the ledger to refuse.
 
         Where predictions are still on their way, `late`, nobody knows which rows there are.
         """
@@ -133,31 +136,18 @@ class LabelDesk:
             if prediction is None and late is not None:
                 return late
             try:
-                names = () if prediction is None else self._class_names(prediction.model, prediction.digest)
+                number = 0.0 if prediction is None else self._encoders(prediction.model, prediction.digest)(value)
+            except InputError as error:
+                return _no_label(identifier, error)
             except EvertuneError as error:  # the store is away: only labels of bundles that it held must wait
                 return error
-            index = 0 if prediction is None else _index(value, names)
-            if index is None:
-                return _unknown_class(identifier, value, names)
-            labels.append(Label(identifier, index, waiting.key_id))
+            labels.append(Label(identifier, number, waiting.key_id))
         return labels
 
 
-def _index(value: Any, names: Sequence[str]) -> int | None:
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError):
-            return names.index(value)
-        return None
-    return value if type(value) is int and 0 <= value < len(names) else None
-
-
-def _unknown_class(identifier: str, value: Any, names: Sequence[str]) -> InputError:
-    shown = [*names[:20], "..."] if len(names) > 20 else list(names)
-    return InputError(
-        f"label {str(value)[:80]!r} of {identifier} is no class of the model",
-        fix=f"Send one of {shown}, or an index below {len(names)}. No label of the request was stored.",
-        id=identifier,
-    )
+def _no_label(identifier: str, error: InputError) -> InputError:
+    fix = f"{error.fix or 'Send a label of the task.'} No label of the request was stored."
+    return InputError(f"{identifier}: {error.message}", fix=fix, id=identifier)
 
 
 def _answer(future: asyncio.Future[LabelReceipt], result: LabelReceipt | Exception) -> None:
@@ -170,7 +160,7 @@ def _answer(future: asyncio.Future[LabelReceipt], result: LabelReceipt | Excepti
 
 
 def read_labels(document: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Reads `{"labels": [{"id": row id, "label": class name or index}, ...]}`.
+    """Reads `{"labels": [{"id": row id, "label": what the kind of task takes}, ...]}`.
 
     Raises:
         InputError: Names the first item that is malformed.

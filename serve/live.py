@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from evertune.bundle import Bundle
+from evertune.kinds import Kind, kind_of
 from evertune.tensors import Signature, Tensors
 from serve.asgi import Receive
 from serve.batcher import Batcher
@@ -60,8 +61,13 @@ class Live:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names by index."""
+        """Class or label names, item ids, or the target's name."""
         return self.bundle.manifest.labels
+
+    @property
+    def kind(self) -> Kind:
+        """Of the task."""
+        return kind_of(self.bundle.manifest.kind)
 
     @property
     def signature(self) -> Signature:
@@ -69,7 +75,14 @@ class Live:
         return self.bundle.manifest.signature
 
     def predict(
-        self, inputs: Tensors, rows: int, *, key_id: str, receive: Receive, encode: Callable[[Outcome], Reply]
+        self,
+        inputs: Tensors,
+        rows: int,
+        *,
+        key_id: str,
+        receive: Receive,
+        encode: Callable[[Outcome], Reply],
+        request_id: str | None = None,
     ) -> Awaitable[Reply]:
         """Answers one checked request. No coroutine of its own: each costs a microsecond a request.
 
@@ -79,10 +92,14 @@ class Live:
             key_id: Of the caller.
             receive: Of the request, to notice that the client hangs up.
             encode: Makes the answer from what the model said.
+            request_id: UUIDv7 that the client chose; None: a new one.
 
         Raises:
             OverloadedError: Queue or spool is full.
             ModelError: The model failed on these inputs.
         """
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        return self.batcher.submit(Ticket(inputs, rows, key_id, time.monotonic(), encode, future, receive))
+        arrived_at = time.monotonic()
+        return self.batcher.submit(
+            Ticket(inputs, rows, key_id, arrived_at, encode, future, receive, request_id=request_id)
+        )

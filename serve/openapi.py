@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import numpy as np
+
+from evertune.datatypes import DATATYPES
 from evertune.tensors import TensorSpec
-from serve.datatypes import DATATYPES
 from serve.live import Live
+from serve.openapi_binary import with_binary
 from serve.openapi_inputs import example_value, request_content
 
 try:
@@ -16,12 +19,22 @@ try:
 except PackageNotFoundError:  # a built Bento carries the folders, not the distribution
     VERSION = "0"
 
+EXTENSIONS = ["binary_tensor_data"]
+"""Of the Open Inference Protocol, by the names that Triton gives them."""
+
 _ROW = "01890a5d-ac96-774b-bcce-b302099a8057:0"
 _ERROR = {
     "error": "tensor 'image' has shape [1, 27, 28], expected ['rows', 28, 28]",
     "code": "bad_input",
     "fix": "Send whole rows of that shape.",
     "details": {"name": "image"},
+}
+_AGAIN = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "format": "uuid"},
+    "description": "A new UUIDv7, sent again where the answer was lost: the prediction is then recorded once.",
 }
 _SMALL = TensorSpec("x", "float32", (2,))
 
@@ -53,7 +66,9 @@ def document(models: Iterable[Live]) -> dict[str, Any]:
     models = list(models)
     live = models[0] if models else None
     specs = live.signature.inputs if live else (_SMALL,)
-    model, label = (live.model, live.labels[0]) if live else ("NAME", "sneaker")
+    model = live.model if live else "NAME"
+    label = live.kind.example_label(live.labels) if live else "sneaker"
+    outputs = live.signature.outputs if live else (TensorSpec("probabilities", "float32", (2,)),)
     return {
         "openapi": "3.0.3",
         "info": {
@@ -77,11 +92,16 @@ def document(models: Iterable[Live]) -> dict[str, Any]:
             },
         },
         "paths": {
-            "/predict": {"post": _predict(live, model, label)},
-            **{f"/predict/{each.model}": {"post": _predict(each, each.model, each.labels[0])} for each in models},
-            "/v2/models/{name}/infer": {"post": _infer(specs, model), "parameters": [_name(model)]},
+            "/predict": {"post": _predict(live), "parameters": [_AGAIN]},
+            **{f"/predict/{each.model}": {"post": _predict(each), "parameters": [_AGAIN]} for each in models},
+            "/v2/models/{name}/infer": {
+                "post": with_binary(_infer(specs, outputs, model)),
+                "parameters": [_name(model), _AGAIN],
+            },
             "/labels": {"post": _labels(label)},
-            "/v2": {"get": _get("About the server.", {"name": "evertune", "version": VERSION, "extensions": []})},
+            "/v2": {
+                "get": _get("About the server.", {"name": "evertune", "version": VERSION, "extensions": EXTENSIONS})
+            },
             "/v2/models": {"get": _get("What is loaded, and what did not load.", {"models": []})},
             "/v2/models/{name}": {"get": _get("Inputs, outputs, version."), "parameters": [_name(model)]},
             "/v2/models/{name}/ready": {"get": _get("Whether it is loaded."), "parameters": [_name(model)]},
@@ -92,42 +112,54 @@ def document(models: Iterable[Live]) -> dict[str, Any]:
     }
 
 
+def _example_answer(live: Live) -> dict[str, Any]:
+    """What the kind answers where every output is zero."""
+    zeros = {
+        spec.name: np.zeros((1, *(size or 1 for size in spec.shape)), spec.dtype) for spec in live.signature.outputs
+    }
+    (answer,) = live.kind.answer(zeros, live.labels, live.bundle.manifest.parameters)
+    return answer
+
+
+def _tensor(spec: TensorSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "shape": [1, *(size or 1 for size in spec.shape)],
+        "datatype": DATATYPES[spec.dtype],
+        "data": _flat(example_value(spec)),
+    }
+
+
 def _flat(value: Any) -> list[Any]:
     return [leaf for part in value for leaf in _flat(part)] if isinstance(value, list) else [value]
 
 
-def _predict(live: Live | None, model: str, label: str) -> dict[str, Any]:
+def _predict(live: Live | None) -> dict[str, Any]:
     example = {"inputs": {_SMALL.name: [example_value(_SMALL)]}}
+    model, answer = (live.model, _example_answer(live)) if live else ("NAME", {"label": "sneaker"})
     return _post(
-        "Class names and confidence.",
-        _json(example) if live is None else request_content(live),
-        {"predictions": [{"id": _ROW, "label": label, "confidence": 0.93}], "model": model, "digest": "ab" * 32},
-        "The confidence is the calibrated probability that the label is right. `instances` (a list of rows) may stand "
-        "instead of `inputs`. Keep the ids: labels refer to them. Of several models `/predict/{name}` names one.",
+        "Answers and confidence.",
+        request_content(live) if live else _json(example),
+        {"predictions": [{"id": _ROW, **answer, "confidence": 0.93}], "model": model, "digest": "ab" * 32},
+        "The confidence is the expected score of the answer: for classification the calibrated probability that the "
+        "label is right, else the expected 1 - loss. `instances` (a list of rows) may stand instead of `inputs`. Keep "
+        "the ids: labels refer to them. Of several models `/predict/{name}` names one.",
     )
 
 
-def _infer(specs: tuple[TensorSpec, ...], model: str) -> dict[str, Any]:
-    inputs = [
-        {
-            "name": spec.name,
-            "shape": [1, *(size or 1 for size in spec.shape)],
-            "datatype": DATATYPES[spec.dtype],
-            "data": _flat(example_value(spec)),
-        }
-        for spec in specs
-    ]
+def _infer(specs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], model: str) -> dict[str, Any]:
+    inputs = [_tensor(spec) for spec in specs]
     answer = {
         "model_name": model,
         "model_version": "ab" * 6,
         "id": _ROW[:36],
         "parameters": {"digest": "ab" * 32, "request_id": _ROW[:36], "prediction_ids": [_ROW]},
-        "outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [1, 2], "data": [0.93, 0.07]}],
+        "outputs": [_tensor(spec) for spec in outputs],
     }
-    return _post("Open Inference Protocol V2, JSON.", _json({"inputs": inputs}), answer)
+    return _post("Open Inference Protocol V2.", _json({"inputs": inputs}), answer)
 
 
-def _labels(label: str) -> dict[str, Any]:
+def _labels(label: Any) -> dict[str, Any]:
     return _post(
         "True labels of earlier predictions.",
         _json({"labels": [{"id": _ROW, "label": label}]}),
@@ -151,10 +183,11 @@ def _post(summary: str, content: dict[str, Any], answer: Any, description: str =
 
 
 _FAILURES = {
-    "400": "Malformed: JSON, names, shape, dtype, NaN, unknown class.",
+    "400": "Malformed: JSON, names, shape, dtype, NaN, a label that the task does not have.",
     "401": "No key, an unknown one, or one without the role.",
     "404": "Unknown model, or a label for a row that was never predicted.",
-    "413": "Too many bytes or rows.",
+    "413": "Too many bytes or rows, before or after decompression.",
+    "415": "A content encoding other than gzip and deflate.",
     "503": "No champion yet, or too much at once; see Retry-After.",
 }
 

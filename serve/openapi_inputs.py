@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from evertune.datatypes import STRINGS
 from evertune.preprocessing import Column
 from evertune.tensors import TensorSpec
 from serve.live import Live
@@ -41,7 +42,7 @@ def request_content(live: Live) -> dict[str, Any]:
 
 def example_value(spec: TensorSpec) -> Any:
     """One row of zeros, as JSON has it; a free axis has length one."""
-    value: Any = 0 if spec.dtype != "bool" else False
+    value: Any = {"bool": False, STRINGS: "text"}.get(spec.dtype, 0)
     for size in reversed(spec.shape):
         value = [value] * (size or 1)
     return value
@@ -62,7 +63,7 @@ def _list_of(items: dict[str, Any], description: str) -> dict[str, Any]:
 
 def _items(spec: TensorSpec) -> dict[str, Any]:
     kind = np.dtype(spec.dtype).kind
-    schema: dict[str, Any] = {"type": {"b": "boolean", "f": "number"}.get(kind, "integer")}
+    schema: dict[str, Any] = {"type": {"b": "boolean", "f": "number", "O": "string"}.get(kind, "integer")}
     for size in reversed(spec.shape):
         schema = {"type": "array", "items": schema, **({} if size is None else {"minItems": size, "maxItems": size})}
     return schema

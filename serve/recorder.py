@@ -10,6 +10,7 @@ import numpy as np
 from evertune.bundle import Bundle
 from evertune.clock import Clock
 from evertune.ids import new_request_ids
+from evertune.kinds import kind_of
 from evertune.tensors import Array, Tensors
 from serve.errors import ModelError
 from serve.record import BatchRecord
@@ -41,7 +42,7 @@ class Recorder:
         self._bundle = bundle
         self._append, self._count, self._clock, self._draw = append, count, clock, draw
         self._share_ratio = payload_share_ratio
-        self._score_name = bundle.manifest.signature.outputs[0].name
+        self._kind = kind_of(bundle.manifest.kind)
 
     def settle(self, batch: Sequence[Ticket], inputs: Tensors, outputs: Tensors) -> list[Outcome | Exception]:
         """Records the batch, then hands each ticket its part.
@@ -56,9 +57,10 @@ class Recorder:
         if failed:
             return self._without(failed, batch, inputs, outputs)
         now, finished_at = self._clock(), time.monotonic()
-        request_ids = new_request_ids(len(batch), now)
-        scores = outputs[self._score_name]
-        confidence = self._bundle.calibration(scores.reshape(len(scores), -1).max(axis=1)).astype(np.float32)
+        drawn = new_request_ids(len(batch), now)
+        request_ids = [ticket.request_id or own for ticket, own in zip(batch, drawn, strict=True)]
+        certainty = self._kind.certainty(outputs, self._bundle.manifest.parameters)
+        confidence = self._bundle.calibration(certainty).astype(np.float32)
         kept = [self._draw() < self._share_ratio for _ in batch]
         self._append(
             BatchRecord(

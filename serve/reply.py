@@ -10,7 +10,7 @@ import orjson
 
 from evertune.errors import AuthError, EvertuneError, NotReadyError, OverloadedError, TooLargeError
 from serve.asgi import Send
-from serve.errors import MethodError
+from serve.errors import EncodingError, MethodError
 
 _JSON = (b"content-type", b"application/json")
 _RETRY_SECONDS = b"1"  # a queue of the default size empties, and a first model loads, in about that time
@@ -59,6 +59,8 @@ def _extra_headers(error: EvertuneError) -> tuple[tuple[bytes, bytes], ...]:
         return ((b"www-authenticate", b"Bearer"),)
     if isinstance(error, TooLargeError):
         return ((b"connection", b"close"),)  # the rest of the body is not worth reading
+    if isinstance(error, EncodingError):
+        return ((b"accept-encoding", b"gzip, deflate"),)  # RFC 9110, 15.5.16
     if isinstance(error, MethodError):
         return ((b"allow", str(error.details.get("allow", "")).encode()),)
     return ()

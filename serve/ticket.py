@@ -40,6 +40,7 @@ class Ticket:
         future: Gets the answer or the error.
         receive: ASGI receive of the request, to notice that a waiting client hung up; None: not watched.
         watcher: The task that does.
+        request_id: Chosen by the client, to send it again without being counted twice; None: the server chooses.
     """
 
     inputs: Tensors
@@ -50,3 +51,4 @@ class Ticket:
     future: asyncio.Future[Reply]
     receive: Receive | None = None
     watcher: asyncio.Task[None] | None = None
+    request_id: str | None = None

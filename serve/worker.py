@@ -8,17 +8,18 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from evertune.bundle import Bundle, BundleStore
 from evertune.keys import Keyring
+from evertune.kinds import kind_of
 from evertune.ledger import Ledger
 from evertune.settings import Project
 from serve.door import Door
 from serve.drain_process import DrainProcess
 from serve.fleet import Fleet
-from serve.label_desk import LabelDesk
+from serve.label_desk import Encode, LabelDesk
 from serve.loading import Loader
 from serve.metrics import Metrics
 from serve.recorder import Recorder
@@ -48,14 +49,14 @@ class Worker:
         self.door = Door(Keyring(project.keys_path) if serve.require_keys else None)
         self._ledger = ledger
         self._store = BundleStore(project.bundle_url)
-        self._class_names: dict[str, Sequence[str]] = {}
+        self._encoders: dict[str, Encode] = {}
         self._spool = Spool(project.spool, limit_bytes=serve.max_spool_bytes)
         self._drain = DrainProcess(project.root, self._spool, rotate_seconds=serve.spool_drain_seconds)
         self.preprocessing = ThreadPoolExecutor(_PREPROCESSING_THREADS, "preprocessing")
         self._executor = ThreadPoolExecutor(1, "model")  # one batch at a time; ONNX Runtime has threads of its own
         loader = Loader(self._store, project.settings, self._recorder, self._executor)
         self.fleet = Fleet(ledger.registry, loader.load, self._on_swap, names=serve.models, default=serve.default_model)
-        self.labels = LabelDesk(ledger, self._names_of, self._drain.flush)
+        self.labels = LabelDesk(ledger, self._encoder_of, self._drain.flush)
         self._tasks: list[asyncio.Task[None]] = []
         self._parent = os.getppid()
 
@@ -104,13 +105,14 @@ class Worker:
     def _on_swap(self, model: str, version: str, outcome: str) -> None:
         self.metrics.swaps.labels(model, outcome).inc()
 
-    def _names_of(self, model: str, digest: str) -> Sequence[str]:
-        names = self._class_names.get(digest)
-        if names is None:
+    def _encoder_of(self, model: str, digest: str) -> Encode:
+        encode = self._encoders.get(digest)
+        if encode is None:
             live = self.fleet.live.get(model)
-            names = live.labels if live and live.digest == digest else self._store.get(digest).manifest.labels
-            self._class_names[digest] = names
-        return names
+            manifest = (live.bundle if live and live.digest == digest else self._store.get(digest)).manifest
+            encode = partial(kind_of(manifest.kind).encode_label, labels=manifest.labels)
+            self._encoders[digest] = encode
+        return encode
 
     async def _keep_ticking(self) -> None:
         while True:

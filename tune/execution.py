@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from evertune.task import Splits
+from evertune.task import Splits, Task
 from export import Footprint, export_model, measure_untrained
 from tune.hypermodel import TaskHyperModel
 from tune.plan import Plan
@@ -119,22 +119,24 @@ def _train(
         seed=seed,
         report=report,
         checkpoint=folder / _CHECKPOINT,
+        task=hypermodel.task,
     )
 
 
 def _own_fit(hypermodel: TaskHyperModel, hp: Any, model: Any, splits: Splits, epochs: int, report: Report) -> Trained:
     """The task's own loop, watched through a Keras callback. A restart begins it anew: its state is not ours."""
-    reports = _Reports(splits, report, epochs)
+    reports = _Reports(hypermodel.task, splits, report, epochs)
     hypermodel.task.fit(hp, model, splits.train, splits.validation, epochs, [reports])  # type: ignore[attr-defined]
-    accuracy = validation_accuracy(model, splits.validation)
+    accuracy = validation_accuracy(model, splits.validation, hypermodel.task)
     return Trained(reports.epochs, accuracy, reports.stopped)
 
 
 class _Reports(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
     """Reports every epoch; a "stop" ends the training at that epoch."""
 
-    def __init__(self, splits: Splits, report: Report, max_epochs: int) -> None:
+    def __init__(self, task: Task, splits: Splits, report: Report, max_epochs: int) -> None:
         super().__init__()
+        self._task = task
         self._validation = splits.validation
         self._report = report
         self._max_epochs = max_epochs
@@ -143,6 +145,6 @@ class _Reports(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no 
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epochs += 1
-        if not self._report(self.epochs, validation_accuracy(self.model, self._validation)):
+        if not self._report(self.epochs, validation_accuracy(self.model, self._validation, self._task)):
             self.stopped = self.epochs < self._max_epochs
             self.model.stop_training = True

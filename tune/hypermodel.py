@@ -8,6 +8,7 @@ import keras
 import keras_tuner
 
 from evertune.errors import TaskError
+from evertune.kinds import kind_of
 from evertune.task import Splits, Task
 from tune.strategy import Strategy, choose_strategy, compile_model
 
@@ -54,7 +55,7 @@ class TaskHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTune
         # A task with a `fit` of its own asks for what that needs; a batch size of ours would take the place of its own.
         strategy = choose_strategy(hp, self.task) if self._fit is None else Strategy(_batch_size(hp), "none")
         steps = -(-len(self._splits.train) // strategy.batch_size) * self._max_epochs
-        compile_model(hp, model, steps=steps)
+        compile_model(hp, model, self.task, steps=steps)
         return model, strategy
 
     def dry_run(self, hp: Any) -> None:
@@ -74,7 +75,7 @@ def check_model(model: Any, task: Task) -> None:
     """Refuses what `task.build` returned where it cannot answer the task.
 
     Raises:
-        TaskError: Not a Keras model, or its output is not one probability a class.
+        TaskError: Not a Keras model, or its output is not that of the task's kind.
     """
     where = f"{type(task).__name__}.build"
     if not isinstance(model, keras.Model):
@@ -82,10 +83,11 @@ def check_model(model: Any, task: Task) -> None:
             f"{where} returned a {type(model).__name__}", fix="Return a keras.Model.", type=str(type(model))
         )
     shape = getattr(model, "output_shape", None)  # a subclassed model that was never called has none
-    classes = len(task.labels)
-    if shape is not None and shape != (None, classes):
+    width = int(task.signature.outputs[0].shape[0] or 0)
+    if shape is not None and shape != (None, width):
+        what = {"classification": "classes", "regression": "value", "ranking": "items"}.get(task.kind, "labels")
         raise TaskError(
-            f"{where} returned a model with output {shape}, but the task has {classes} classes",
-            fix=f"End the model with Dense({classes}, activation='softmax').",
+            f"{where} returned a model with output {shape}, but the task has {width} {what}",
+            fix=f"End the model with {kind_of(task.kind).last_layer(width)}.",
             shape=str(shape),
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evertune.checks import check_splits
+from evertune.class_weights import with_class_weights
 from evertune.clock import Clock, system_clock
 from evertune.errors import EvertuneError, SearchError
 from evertune.loading import explain_in_task, load_task, source_digest
@@ -159,7 +160,7 @@ def _data(task: Task, window: LabelledWindow, root: Path, reference: str) -> Spl
     except Exception as error:
         raise explain_in_task(error, _file(root, reference), "Task.data failed") from error
     check_splits(task, splits)
-    return splits
+    return with_class_weights(task, splits)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 from evertune.task import Task
 from tune.augment import AUGMENTATIONS, applies_to
+from tune.losses import choose_loss
 
 _WARM_UP_RATIO = 0.1  # of all steps
 _FLOOR_RATIO = 0.05  # of the learning rate, where a schedule ends
@@ -30,29 +31,21 @@ def choose_strategy(hp: Any, task: Task) -> Strategy:
     return Strategy(int(batch_size), str(augmentation))
 
 
-def compile_model(hp: Any, model: Any, *, steps: int) -> None:
+def compile_model(hp: Any, model: Any, task: Task, *, steps: int) -> None:
     """Compiles a model, unless the task did: then its own choices hold.
 
-    Adds `optimizer`, its learning rate and own settings, `schedule` and `label_smoothing`.
+    Adds `optimizer`, its learning rate and own settings, `schedule`, and what the losses of the task's kind ask for.
 
     Args:
         hp: `keras_tuner.HyperParameters`.
-        model: Keras model that gives class probabilities.
+        model: Keras model that gives the output of the task's kind.
+        task: Its kind decides the loss.
         steps: Of the whole training, if it is not stopped: schedules end there.
     """
-    import keras
-
     if model.compiled:
         return
     optimizer = _optimizer(hp, hp.Choice("schedule", ["cosine", "constant", "warm_up_cosine"]), steps)
-    smoothing = hp.Float("label_smoothing", 0.0, 0.1, step=0.05)
-
-    def loss(truth: Any, probabilities: Any) -> Any:
-        """Cross entropy against class indices, smoothed; Keras smooths one-hot labels only."""
-        one_hot = keras.ops.one_hot(keras.ops.reshape(truth, (-1,)), probabilities.shape[-1])
-        return keras.losses.categorical_crossentropy(one_hot, probabilities, label_smoothing=smoothing)
-
-    model.compile(optimizer=optimizer, loss=loss)
+    model.compile(optimizer=optimizer, loss=choose_loss(hp, task).keras())
 
 
 def _optimizer(hp: Any, schedule: str, steps: int) -> Any:

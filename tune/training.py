@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from evertune.losses import row_losses
 from evertune.rows import Rows
-from evertune.task import Splits
+from evertune.task import Splits, Task
 from evertune.tensors import Array, Tensors
 from tune.augment import augment
 from tune.seeding import seed_generators
@@ -40,7 +41,15 @@ class Trained:
 
 
 def train(
-    model: Any, strategy: Strategy, splits: Splits, *, epochs: int, seed: int, report: Report, checkpoint: Path
+    model: Any,
+    strategy: Strategy,
+    splits: Splits,
+    *,
+    epochs: int,
+    seed: int,
+    report: Report,
+    checkpoint: Path,
+    task: Task | None = None,
 ) -> Trained:
     """Trains a compiled model, from its checkpoint where there is one.
 
@@ -55,6 +64,7 @@ def train(
         seed: Of the trial.
         report: Called after each epoch.
         checkpoint: File for the state after each epoch.
+        task: Its kind is what is scored; classification where None.
 
     Raises:
         FloatingPointError: The loss is not a finite number any more.
@@ -65,19 +75,24 @@ def train(
     while go_on and done < epochs:
         _epoch(model, strategy, splits.train, epoch=done, seed=seed)
         done += 1
-        accuracy = validation_accuracy(model, splits.validation)
+        accuracy = validation_accuracy(model, splits.validation, task)
         state.keep(accuracy)
         go_on = report(done, accuracy)
     assign(model.weights, state.best)
     return Trained(done, max(state.accuracies), stopped=not go_on and done < epochs)
 
 
-def validation_accuracy(model: Any, rows: Rows) -> float:
-    """Weighted share of rows whose most probable class is their label, computed by the training framework."""
-    probabilities = model.predict(model_inputs(rows.inputs), batch_size=_PREDICT_ROWS, verbose=0)
-    if not np.isfinite(probabilities).all():
-        raise FloatingPointError("the model's probabilities are not finite numbers")
-    return float(np.average(probabilities.argmax(axis=1) == rows.labels, weights=rows.weights))
+def validation_accuracy(model: Any, rows: Rows, task: Task | None = None) -> float:
+    """Weighted mean score (1 - bounded loss of the task's kind), computed by the training framework.
+
+    Without a task it is a classification: the share of rows whose most probable class is their label.
+    """
+    values = model.predict(model_inputs(rows.inputs), batch_size=_PREDICT_ROWS, verbose=0)
+    if not np.isfinite(values).all():
+        raise FloatingPointError("the model's outputs are not finite numbers")
+    kind, name = ("classification", "probabilities") if task is None else (task.kind, task.signature.outputs[0].name)
+    losses = row_losses(kind, {name: values}, rows.labels, {} if task is None else task.parameters)
+    return float(np.average(1 - losses, weights=rows.weights))
 
 
 def model_inputs(inputs: Tensors) -> Any:

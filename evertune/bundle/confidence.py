@@ -1,4 +1,4 @@
-"""From a raw top probability to the probability of being right."""
+"""From what a model says of itself to the expected 1 - loss; in classification, the probability of being right."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class ConfidenceMap:
     """A monotone, piecewise linear map, fitted on rows that neither training nor selection saw.
 
     Attributes:
-        knots_x: Raw probabilities, strictly increasing.
-        knots_y: Calibrated probabilities in [0, 1], not decreasing.
+        knots_x: Raw certainties of the kind (in classification the largest probability), strictly increasing.
+        knots_y: Expected 1 - loss in [0, 1], not decreasing.
         rows: How many calibration rows it was fitted on.
 
     Example:
@@ -39,7 +39,7 @@ class ConfidenceMap:
             raise ValueError(f"knots are not a monotone map into [0, 1]: x={self.knots_x[:5]}, y={self.knots_y[:5]}")
 
     def __call__(self, raw: Array) -> npt.NDArray[np.float64]:
-        """Calibrates raw probabilities of any shape; beyond the outer knots the map is constant."""
+        """Calibrates raw certainties of any shape; beyond the outer knots the map is constant."""
         return np.clip(np.interp(np.asarray(raw, np.float64), self.knots_x, self.knots_y), 0.0, 1.0)
 
     def to_json(self) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def write_content(
     calibration: ConfidenceMap,
     reference: Reference,
     golden: Golden,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """Writes `manifest.json` and the files it lists into an empty or new folder.
 
@@ -61,6 +62,7 @@ def write_content(
         entry,
         recipe,
         {name: FileEntry.of(content) for name, content in files.items()},
+        dict(parameters or {}),
     )
     checked = Manifest.from_bytes(draft.to_bytes())  # nothing is written that could not be read back
     preprocessing_file.read(checked.preprocessing, files, signature)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from evertune.bundle.canonical import damaged, from_canonical, to_canonical
 from evertune.errors import BundleError
+from evertune.kinds import KINDS
 from evertune.tensors import Signature
 
 FILE_NAME = "manifest.json"
@@ -46,12 +47,13 @@ class Manifest:
     Attributes:
         format_version: 1. Readers refuse what they do not know.
         model: Name in URLs, metrics and the registry.
-        kind: Of the task: "classification".
-        labels: Class names in the order of class indices.
+        kind: Of the task: one of `evertune.kinds.KINDS`.
+        labels: Class or label names, item ids, or the target's name.
         signature: Inputs and outputs of the graph.
         preprocessing: Names the content file with the host-side steps; empty where the graph does everything.
         recipe: Precision of the model: one of `RECIPES`.
         files: Every content file except the manifest, by name.
+        parameters: What the kind needs at serving time, such as `loss_scale`.
     """
 
     format_version: int
@@ -62,6 +64,7 @@ class Manifest:
     preprocessing: dict[str, Any]
     recipe: str
     files: dict[str, FileEntry]
+    parameters: dict[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -89,6 +92,7 @@ class Manifest:
             "preprocessing": self.preprocessing,
             "recipe": self.recipe,
             "files": {name: vars(entry) for name, entry in self.files.items()},
+            "parameters": self.parameters,
         }
 
     @classmethod
@@ -125,6 +129,7 @@ class Manifest:
                 dict(data["preprocessing"]),
                 _text(data["recipe"]),
                 {name: _entry(name, entry) for name, entry in data["files"].items()},
+                dict(data["parameters"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise damaged(FILE_NAME, f"holds a bad value: {error}") from error
@@ -139,6 +144,11 @@ class Manifest:
             raise damaged(FILE_NAME, f"has the unknown recipe {self.recipe!r}")
         if len(set(self.labels)) != len(self.labels) or not self.labels:
             raise damaged(FILE_NAME, "has no labels, or the same label twice")
+        if self.kind not in KINDS:
+            raise damaged(FILE_NAME, f"is of the unknown kind {self.kind!r}")
+        problems = KINDS[self.kind].problems(self.labels, self.parameters)
+        if problems:
+            raise damaged(FILE_NAME, problems[0][0])
         if not self.signature.inputs or not self.signature.outputs:
             raise damaged(FILE_NAME, "has no inputs or no outputs")
 

@@ -1,7 +1,7 @@
 """How good a model is on rows that the search never saw, and how sure that is."""
 
 from evertune.evaluation.estimate import Estimate
-from evertune.evaluation.evaluation import Averages, ClassReport, Evaluation
+from evertune.evaluation.evaluation import Averages, ClassReport, Evaluation, Slice
 from evertune.evaluation.report import evaluate
 
-__all__ = ["Averages", "ClassReport", "Estimate", "Evaluation", "evaluate"]
+__all__ = ["Averages", "ClassReport", "Estimate", "Evaluation", "Slice", "evaluate"]

@@ -1,4 +1,4 @@
-"""Scores of many resamples at once, from sums over rows."""
+"""Scores of classes for many resamples at once, from sums over rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from evertune.evaluation._resampling import Array, ratio
 
 BINS = 15  # Guo et al., "On calibration of modern neural networks", ICML 2017
 
@@ -47,7 +47,7 @@ class RowSums:
         true, predicted, hits = np.split(sums[:, : 3 * self.classes], 3, axis=1)
         bin_confidence, bin_hits = np.split(sums[:, 3 * self.classes : -1], 2, axis=1)
         rows = counts.sum(axis=1)
-        precision, recall, f1 = _ratio(hits, predicted), _ratio(hits, true), _ratio(2 * hits, true + predicted)
+        precision, recall, f1 = ratio(hits, predicted), ratio(hits, true), ratio(2 * hits, true + predicted)
         occurs = (true + predicted > 0).astype(np.float64)
         scores = {
             "log_loss": sums[:, -1] / rows,
@@ -55,12 +55,7 @@ class RowSums:
         }
         for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
             scores[name] = values
-            scores[f"macro_{name}"] = _ratio((values * occurs).sum(axis=1), occurs.sum(axis=1))
-            scores[f"weighted_{name}"] = _ratio((values * true).sum(axis=1), true.sum(axis=1))
+            scores[f"macro_{name}"] = ratio((values * occurs).sum(axis=1), occurs.sum(axis=1))
+            scores[f"weighted_{name}"] = ratio((values * true).sum(axis=1), true.sum(axis=1))
             scores[f"micro_{name}"] = hits.sum(axis=1) / rows  # one label a row: all three equal the accuracy
         return scores
-
-
-def _ratio(numerator: Array, denominator: Array) -> Array:
-    """0 where the denominator is, as scikit-learn's `zero_division=0`."""
-    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)

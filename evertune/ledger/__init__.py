@@ -6,6 +6,7 @@ from evertune.ledger.label import Label, LabelledRow, LabelReceipt
 from evertune.ledger.labels import Labels
 from evertune.ledger.ledger import Ledger
 from evertune.ledger.losses import Losses, LossSum, RowLoss
+from evertune.ledger.pauses import Pause, Pauses
 from evertune.ledger.prediction import Prediction
 from evertune.ledger.predictions import Predictions, WindowCount
 from evertune.ledger.registry import Deployment, Registry
@@ -23,6 +24,8 @@ __all__ = [
     "Ledger",
     "LossSum",
     "Losses",
+    "Pause",
+    "Pauses",
     "Prediction",
     "Predictions",
     "Registry",

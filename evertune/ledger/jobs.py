@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -15,7 +15,7 @@ from evertune.ledger import job_rows
 from evertune.ledger.database import Database
 from evertune.ledger.schema import retune_jobs, retune_requests
 
-Outcome = Literal["promoted", "rejected", "insufficient", "failed", "rolled_back"]
+Outcome = Literal["promoted", "rejected", "insufficient", "failed", "rolled_back", "recommended", "expired"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class RetuneJob:
         id: Number.
         model: Name.
         request_id: Of the request it follows, if any.
-        status: "pending", "running", or an outcome: "promoted", "rejected", "insufficient", "failed", "rolled_back".
+        status: "pending", "running", "awaiting" (its challenger passed, but may not be promoted yet), or an outcome:
+            "promoted", "rejected", "insufficient", "failed", "rolled_back", "recommended", "expired".
         phase: Where a worker that takes it over goes on; empty at first.
         detail: JSON that phases leave for later ones.
         attempt: How often it was claimed.
@@ -50,7 +51,7 @@ class RetuneJob:
 
 
 class RetuneJobs:
-    """Jobs, at most one active (pending or running) a model."""
+    """Jobs, at most one active (pending, running or awaiting) a model."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -74,10 +75,17 @@ class RetuneJobs:
         except IntegrityError as error:
             raise JobError(f"{model} has an active re-tune job", fix="Wait until it ends.", model=model) from error
 
-    def claim(self, owner: str, lease_seconds: float) -> RetuneJob | None:
-        """Takes the oldest job that is pending, or whose lease has run out; None where there is none."""
+    def claim(self, owner: str, lease_seconds: float, *, not_to_start: Collection[str] = ()) -> RetuneJob | None:
+        """Takes the oldest job that is pending, or whose lease has run out; None where there is none.
+
+        Args:
+            owner: Who works on it from now on.
+            lease_seconds: How long, unless renewed.
+            not_to_start: Models whose jobs may go on, but not begin.
+        """
         now, column = self._clock(), retune_jobs.c
-        free = or_(column.status == "pending", and_(column.status == "running", column.lease_expires_at < now))
+        pending = and_(column.status == "pending", or_(column.phase != "", column.model.not_in(not_to_start)))
+        free = or_(pending, and_(column.status == "running", column.lease_expires_at < now))
         query = select(retune_jobs).where(free).order_by(column.id).limit(1)
         with self._database.write("retune_jobs") as connection:
             row = connection.execute(query).one_or_none()
@@ -119,6 +127,36 @@ class RetuneJobs:
             job = _owned(connection, job_id, owner)
             values = {"status": status, "detail": {**job.detail, **(detail or {})}, "updated_at": self._clock()}
             return _change(connection, job_id, values)
+
+    def park(self, job_id: int, owner: str, detail: Mapping[str, Any]) -> RetuneJob:
+        """Sets a job aside until `settle`: no worker holds it meanwhile, and none claims it.
+
+        Raises:
+            JobError: The job is not this owner's (any more).
+        """
+        with self._database.write("retune_jobs") as connection:
+            job = _owned(connection, job_id, owner)
+            values = {"status": "awaiting", "lease_owner": "", "lease_expires_at": 0.0, "updated_at": self._clock()}
+            return _change(connection, job_id, values | {"detail": {**job.detail, **detail}})
+
+    def settle(self, job_id: int, status: Literal["pending"] | Outcome, detail: Mapping[str, Any]) -> RetuneJob:
+        """Lets a job that awaits something go on in its phase ("pending"), or ends it.
+
+        Raises:
+            JobError: There is no such job, or it does not await anything (any more).
+        """
+        with self._database.write("retune_jobs") as connection:
+            job = _get(connection, job_id)
+            if job.status != "awaiting":
+                raise JobError(f"job {job_id} is {job.status}: it awaits nothing", fix="See `evertune status`.")
+            values = {"status": status, "detail": {**job.detail, **detail}, "updated_at": self._clock()}
+            return _change(connection, job_id, values)
+
+    def awaiting(self) -> Sequence[RetuneJob]:
+        """Jobs that are set aside, the oldest first."""
+        query = select(retune_jobs).where(retune_jobs.c.status == "awaiting").order_by(retune_jobs.c.id)
+        with self._database.read() as connection:
+            return [RetuneJob(*row) for row in connection.execute(query)]
 
     def mark_rolled_back(self, job_id: int, detail: Mapping[str, Any] | None = None) -> RetuneJob:
         """Notes that what a job promoted was taken back.

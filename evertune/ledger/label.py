@@ -9,18 +9,18 @@ from evertune.tensors import Tensors
 
 @dataclass(frozen=True)
 class Label:
-    """The true class of one predicted row.
+    """The truth of one predicted row.
 
     Attributes:
         row_id: `<request id>:<row>`, as the prediction returned it.
-        label: Class index.
+        label: One number, as `Kind.encode_label` gives it: class or item index, target value, or bits.
         key_id: Of the API key that brought it.
         sequence: Order of arrival, given by the ledger.
         arrived_at: Seconds since the epoch, given by the ledger.
     """
 
     row_id: str
-    label: int
+    label: float
     key_id: str = ""
     sequence: int = 0
     arrived_at: float = 0.0
@@ -50,7 +50,7 @@ class LabelledRow:
         row_id: `<request id>:<row>`.
         model: Name.
         digest: Of the bundle that predicted the row: a late label goes to that one, never to its successor.
-        label: Class index.
+        label: As in `Label`.
         arrived_at: Seconds since the epoch.
         predicted_at: Seconds since the epoch.
         outputs: Named arrays of one row.
@@ -61,7 +61,7 @@ class LabelledRow:
     row_id: str
     model: str
     digest: str
-    label: int
+    label: float
     arrived_at: float
     predicted_at: float
     outputs: Tensors

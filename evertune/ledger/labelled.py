@@ -103,7 +103,7 @@ def _to_rows(found: Sequence[Any]) -> Rows:
     propensities = np.array([row.payload_propensity * row.label_propensity for row in found])
     return Rows(
         _stack([_one_row(row) for row in found]),
-        np.array([row.label for row in found], np.int64),
+        np.array([row.label for row in found], np.float64),
         np.array([row.predicted_at for row in found], np.float64),
         (1.0 / np.maximum(propensities, 1e-6)).astype(np.float32),  # drawn with probability 0 yet here: not infinity
         tuple(row_id(row.request_id, row.row_index) for row in found),

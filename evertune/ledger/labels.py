@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -38,7 +39,7 @@ class Labels:
         A label that is known already changes nothing; one that says otherwise is appended as a new revision.
 
         Raises:
-            InputError: A row id is malformed, or a label is no class index.
+            InputError: A row id is malformed, or a label is no finite number.
             UnknownRowError: Names the first row ids that were never predicted.
         """
         (receipt,) = self.add_groups([batch])
@@ -104,7 +105,8 @@ class Labels:
             exclude_job_sets: Leaves out rows in a set of these names ("train", "gate", "report") of any job.
 
         Returns:
-            Rows with times of prediction, row ids, and weights 1 / (payload propensity x label propensity).
+            Rows with labels as the ledger keeps them (float64; see `evertune.kinds.decoded`), times of prediction, row
+            ids, and weights 1 / (payload propensity x label propensity).
 
         Raises:
             DataError: The bundles of the window had inputs that do not fit together.
@@ -137,7 +139,7 @@ def _predicted(connection: Connection, request_ids: Iterable[str]) -> dict[str, 
     }
 
 
-def _latest(connection: Connection, request_ids: Iterable[str]) -> dict[_Row, tuple[int, int]]:
+def _latest(connection: Connection, request_ids: Iterable[str]) -> dict[_Row, tuple[int, float]]:
     """Revision and label by row; the order makes the latest win."""
     column = labels.c
     query = select(column.request_id, column.row_index, column.revision, column.label).order_by(column.revision)
@@ -154,15 +156,16 @@ def _parse(batch: Sequence[Label]) -> list[tuple[_Row, Label]] | EvertuneError:
     except InputError as error:
         return error
     for _, label in wanted:
-        if type(label.label) is not int or not 0 <= label.label < 2**31:
-            return InputError(f"label {label.label!r} is no class index", fix="Send an integer.", id=label.row_id)
+        value = label.label
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf:
+            return InputError(f"label {value!r} is no finite number", fix="Send a number.", id=label.row_id)
     return wanted
 
 
 def _receive(
     wanted: list[tuple[_Row, Label]] | EvertuneError,
     found: dict[str, Any],
-    latest: dict[_Row, tuple[int, int]],
+    latest: dict[_Row, tuple[int, float]],
     now: float,
 ) -> tuple[LabelReceipt, list[dict[str, Any]]] | EvertuneError:
     if isinstance(wanted, EvertuneError):
@@ -180,7 +183,7 @@ def _receive(
 
 
 def _decide(
-    wanted: list[tuple[_Row, Label]], found: dict[str, Any], latest: dict[_Row, tuple[int, int]], now: float
+    wanted: list[tuple[_Row, Label]], found: dict[str, Any], latest: dict[_Row, tuple[int, float]], now: float
 ) -> tuple[LabelReceipt, list[dict[str, Any]]]:
     counts = {"accepted": 0, "unchanged": 0, "corrected": 0}
     values = []

@@ -14,13 +14,14 @@ from evertune.ledger.jobs import RetuneJobs
 from evertune.ledger.labels import Labels
 from evertune.ledger.losses import Losses
 from evertune.ledger.migrate import migrate
+from evertune.ledger.pauses import Pauses
 from evertune.ledger.predictions import Predictions
 from evertune.ledger.registry import Registry
 from evertune.ledger.requests import RetuneRequests
 
 
 class Ledger:
-    """Predictions, labels, losses, detector states, re-tune requests and jobs, deployments.
+    """Predictions, labels, losses, detector states, re-tune requests and jobs, deployments, pauses.
 
     Use one a process, from any thread; a forked child gets connections of its own. Several processes may use the same
     database at once.
@@ -39,6 +40,7 @@ class Ledger:
         self.requests = RetuneRequests(database, clock)
         self.jobs = RetuneJobs(database, clock)
         self.registry = Registry(database, clock)
+        self.pauses = Pauses(database, clock)
 
     @classmethod
     def open(cls, url: str, *, clock: Clock = system_clock) -> Ledger:

@@ -14,7 +14,7 @@ from evertune.errors import InputError, JobError
 from evertune.ledger.database import Database
 from evertune.ledger.schema import retune_requests
 
-Trigger = Literal["drift", "alertmanager", "schedule", "manual"]
+Trigger = Literal["drift", "alertmanager", "schedule", "manual", "http"]
 RequestStatus = Literal["open", "accepted", "suppressed"]
 
 
@@ -30,7 +30,7 @@ class RetuneRequest:
         evidence: What the asker saw, as JSON; checked again in the ledger before anything follows.
         requested_at: Seconds since the epoch.
         status: "open" until decided.
-        reason: Of the decision.
+        reason: Of the decision; while it is open, what it waits for, if anything.
         job_id: Of the job that follows, where accepted.
     """
 
@@ -112,6 +112,13 @@ class RetuneRequests:
             values = {"status": status, "reason": reason, "job_id": request.job_id if job_id is None else job_id}
             connection.execute(update(retune_requests).where(retune_requests.c.id == request_id).values(values))
             return _get(connection, request_id)
+
+    def hold(self, request_id: int, reason: str) -> None:
+        """Notes what an open request waits for, or that it waits no more (""); a decided one is left alone."""
+        column = retune_requests.c
+        change = update(retune_requests).where(column.id == request_id, column.status == "open")
+        with self._database.write("retune_requests") as connection:
+            connection.execute(change.values(reason=reason))
 
     def _select(self, query: Any) -> builtins.list[RetuneRequest]:
         with self._database.read() as connection:

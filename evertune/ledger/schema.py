@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0001"  # newest revision in migrations/versions
+HEAD = "0003"  # newest revision in migrations/versions
 metadata = MetaData()
 
 # SQLite numbers rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
@@ -66,7 +66,7 @@ labels = Table(
     Column("request_id", String(36), nullable=False),
     Column("row_index", Integer, nullable=False),
     Column("revision", Integer, nullable=False),  # 1 at first, then one more for each correction
-    Column("label", Integer, nullable=False),
+    Column("label", Double, nullable=False),  # class or item index, value, or bits; see `evertune.kinds`
     Column("arrived_at", Double, nullable=False),
     Column("key_id", String(64), nullable=False),
     Column("model", String(128), nullable=False),  # this and the next two repeat the prediction, for the indexes
@@ -141,7 +141,7 @@ retune_jobs = Table(
     Column("updated_at", Double, nullable=False),
     sqlite_autoincrement=True,
 )
-_active = text("status IN ('pending', 'running')")
+_active = text("status IN ('pending', 'running', 'awaiting')")
 Index("uq_retune_jobs_active", retune_jobs.c.model, unique=True, sqlite_where=_active, postgresql_where=_active)
 
 job_sets = Table(
@@ -190,5 +190,19 @@ deployments = Table(
     Column("actor", String(128), nullable=False),
     Column("decided_at", Double, nullable=False),
     Index("ix_deployments_model", "model", "role", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("sequence", _Counter, primary_key=True, autoincrement=True),
+    Column("model", String(128), nullable=False),
+    Column("paused", Boolean, nullable=False),  # False: resumed
+    Column("until", Double),  # NULL: until it is resumed
+    Column("reason", String, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("decided_at", Double, nullable=False),
+    Index("ix_pauses_model", "model", "sequence"),
     sqlite_autoincrement=True,
 )

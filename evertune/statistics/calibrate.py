@@ -21,7 +21,8 @@ def calibrate(confidence: npt.NDArray[np.floating], correct: npt.NDArray[np.gene
 
     Args:
         confidence: Raw top probability, shape (rows,), in [0, 1].
-        correct: True where the most probable class was right, shape (rows,).
+        correct: True where the most probable class was right, or 1 - loss where losses lie between 0 and 1; shape
+            (rows,).
 
     Returns:
         Strictly increasing x and non-decreasing y, both in [0, 1].

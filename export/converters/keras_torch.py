@@ -21,7 +21,7 @@ from export.converters.source import Source
 from export.converters.template import Template, variable_places
 from export.graph import BATCH
 from export.silence import known_noise
-from export.verify import check_classes
+from export.verify import check_width
 
 OPSET = 20  # the first with Gelu as one operator; ONNX Runtime >= 1.31 knows it
 _KEPT_TEMPLATES = 16  # a worker searches few architectures at a time; a template without weights is some kB
@@ -152,9 +152,9 @@ class _Forward:
         if not isinstance(result, torch.Tensor):
             raise ExportError(
                 f"the model returns a {type(result).__name__}, not one tensor",
-                fix="Give the model one output: class probabilities.",
+                fix="Give the model one output.",
             )
-        check_classes(tuple(result.shape), self.signature)
+        check_width(tuple(result.shape), self.signature)
 
 
 def _program(model: Any, signature: Signature, forward: _Forward) -> Any:

@@ -82,6 +82,16 @@ def test_every_setting_is_shown_with_its_default(made: tuple[Path, Any]) -> None
         assert set(re.findall(r"(?m)^(\w+) =", text)) == set(getattr(settings, section).model_dump())
 
 
+def test_the_examples_in_the_settings_are_good_ones(made: tuple[Path, Any]) -> None:
+    folder, _ = made
+    path = folder / "evertune.toml"
+    path.write_text(re.sub(r"(?m)^#   ", "", path.read_text()))
+    retune = load_project(folder).settings.retune
+    for entries in (retune.schedules, retune.maintenance):
+        (entry,) = entries
+        assert entry.model_fields_set == set(type(entry).model_fields)
+
+
 @pytest.mark.parametrize("name", ["9lives", "a b", "ünder", "a" * 64])
 def test_a_bad_name_makes_nothing(run: Run, tmp_path: Path, name: str) -> None:
     done = run("init", str(tmp_path / "inside" / name))
@@ -106,5 +116,5 @@ def test_an_empty_folder_is_filled(run: Run, tmp_path: Path) -> None:
 
 def test_the_splits_of_the_shipped_task_share_no_row() -> None:
     splits = MyTask().data(LabelledWindow())
-    images = [image.tobytes() for rows in vars(splits).values() for image in rows.inputs["image"]]
+    images = [image.tobytes() for rows in splits.parts.values() for image in rows.inputs["image"]]
     assert len(images) == len(set(images)) == 12_000

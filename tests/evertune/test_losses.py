@@ -23,5 +23,5 @@ def test_losses_lie_in_the_unit_interval_and_are_zero_for_the_predicted_class(p:
 
 
 def test_an_unknown_kind_is_named() -> None:
-    with pytest.raises(TaskError, match="'poetry' has no loss"):
+    with pytest.raises(TaskError, match="'poetry' is not known"):
         row_losses("poetry", {}, np.empty(0))

@@ -9,10 +9,12 @@ import ast
 import inspect
 import os
 from pathlib import Path
+from typing import get_args
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from evertune import settings
+from evertune import settings, timetable
 from evertune.settings import Settings
 
 _PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -26,24 +28,43 @@ def table() -> str:
     parts = []
     for name, field in Settings.model_fields.items():
         model = type(field.default)
-        parts.append(f"## `[{name}]`\n\n{intro(model)}\n\n| key | default | allowed | meaning |\n|---|---|---|---|")
+        parts += section(f"[{name}]", model, notes)
         for key, info in model.model_fields.items():
-            cells = (f"`{key}`", f"`{default(info.default)}`", allowed(info), notes.get((model.__name__, key), ""))
-            parts.append(f"| {' | '.join(cells)} |".replace("  ", " "))
-        parts.append("")
+            if (entry := listed(info)) is not None:
+                parts += section(f"[[{name}.{key}]]", entry, notes)
     return "\n".join(parts)
+
+
+def section(title: str, model: type[BaseModel], notes: dict[tuple[str, str], str]) -> list[str]:
+    """Heading, introduction, table."""
+    head = f"## `{title}`\n\n{intro(model)}\n\n| key | default | allowed | meaning |\n|---|---|---|---|"
+    rows = []
+    for key, info in model.model_fields.items():
+        shown = "required" if info.is_required() else f"`{default(info.default)}`"
+        note = next((notes[base.__name__, key] for base in model.__mro__ if (base.__name__, key) in notes), "")
+        rows.append(f"| {' | '.join((f'`{key}`', shown, allowed(info), note))} |".replace("  ", " "))
+    return [head, *rows, ""]
+
+
+def listed(info: FieldInfo) -> type[BaseModel] | None:
+    """The tables that a list holds; None for a plain key."""
+    arguments = get_args(info.annotation)
+    return arguments[0] if arguments and issubclass(arguments[0], BaseModel) else None
 
 
 def allowed(info: FieldInfo) -> str:
     """Type and bounds."""
     rules = [f"{_SIGNS[at]} {getattr(rule, at)}" for rule in info.metadata for at in _SIGNS if hasattr(rule, at)]
     rules += [rule.pattern.strip("^$()") for rule in info.metadata if getattr(rule, "pattern", None)]
-    return ", ".join([getattr(info.annotation, "__name__", str(info.annotation)), *rules]).replace("|", " or ")
+    kind = "list of tables" if listed(info) else getattr(info.annotation, "__name__", str(info.annotation))
+    return ", ".join([kind, *rules]).replace("|", " or ")
 
 
 def default(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if value == ():
+        return "[]"
     return f'"{value}"' if isinstance(value, str | Path) else str(value)
 
 
@@ -56,14 +77,15 @@ def intro(model: type) -> str:
 
 def comments() -> dict[tuple[str, str], str]:
     """The comment at the end of each field, by class and field."""
-    source = inspect.getsource(settings)
-    lines = source.splitlines()
     found = {}
-    for node in (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)):
-        for field in node.body:
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                rest = lines[(field.end_lineno or 1) - 1][field.end_col_offset or 0 :]
-                found[(node.name, field.target.id)] = rest.partition("#")[2].strip()
+    for module in (settings, timetable):
+        source = inspect.getsource(module)
+        lines = source.splitlines()
+        for node in (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)):
+            for field in node.body:
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                    rest = lines[(field.end_lineno or 1) - 1][field.end_col_offset or 0 :]
+                    found[(node.name, field.target.id)] = rest.partition("#")[2].strip()
     return found
 
 

@@ -15,16 +15,16 @@ def numbered(count: int) -> Rows:
 
 def test_the_order_is_kept_and_every_row_is_in_one_split() -> None:
     found = split(numbered(1000))
-    assert [len(rows) for rows in vars(found).values()] == [700, 100, 50, 150]
-    assert np.concatenate([rows.inputs["x"] for rows in vars(found).values()]).tolist() == list(range(1000))
+    assert [len(rows) for rows in found.parts.values()] == [700, 100, 50, 150]
+    assert np.concatenate([rows.inputs["x"] for rows in found.parts.values()]).tolist() == list(range(1000))
     assert found.train.inputs["x"].tolist() == list(range(1000))[train_rows(1000)]
 
 
 def test_a_shuffle_is_the_same_at_every_call() -> None:
     first, second = (split(numbered(100), shuffle_seed=3) for _ in range(2))
-    order = np.concatenate([rows.inputs["x"] for rows in vars(first).values()])
+    order = np.concatenate([rows.inputs["x"] for rows in first.parts.values()])
     assert sorted(order.tolist()) == list(range(100)) != order.tolist()
-    np.testing.assert_array_equal(order, np.concatenate([rows.inputs["x"] for rows in vars(second).values()]))
+    np.testing.assert_array_equal(order, np.concatenate([rows.inputs["x"] for rows in second.parts.values()]))
 
 
 @pytest.mark.parametrize("ratios", [(0.5, 0.5, 0.5, 0.5), (1.2, -0.1, -0.05, -0.05), (0.7, 0.2, 0.1, 0.0)])

@@ -32,7 +32,7 @@ class Shoes(Task):
 def test_the_first_search_works_on_the_tasks_own_rows() -> None:
     assert len(LabelledWindow()) == 0
     splits = Shoes().data(LabelledWindow())
-    assert [len(split) for split in vars(splits).values()] == [40, 10, 10, 10]
+    assert [len(split) for split in splits.parts.values()] == [40, 10, 10, 10]
 
 
 def test_a_retune_mixes_live_rows_in() -> None:

@@ -62,7 +62,7 @@ def _forget(module: Any) -> None:
 def test_a_task_loads_and_passes_every_check(task: Task) -> None:
     splits = task.load()
     check_splits(task, splits)
-    assert sum(len(rows) for rows in vars(splits).values()) == ROWS
+    assert sum(len(rows) for rows in splits.parts.values()) == ROWS
     again = task.load()
     for name, value in splits.test.inputs.items():
         np.testing.assert_array_equal(again.test.inputs[name], value)

@@ -12,7 +12,7 @@ from evertune.rows import Rows
 from evertune.tensors import Signature, TensorSpec
 from export.quantize import MOST_ROWS, Quantizer, strided
 from export.recipes import RECIPES, Recipe
-from export.verify import check_probabilities, verify
+from export.verify import check_outputs, verify
 
 SIGNATURE = Signature((TensorSpec("x", "float32", (1, 8, 8)),), (TensorSpec("probabilities", "float32", (3,)),))
 
@@ -56,7 +56,7 @@ def test_each_recipe_gives_a_sound_smaller_model_close_to_fp32(recipe: Recipe, c
     content = Quantizer(convolution, SIGNATURE, rows).quantize(recipe)
     inputs = {"x": rows.inputs["x"][:64]}
     outputs = verify(content, SIGNATURE).run(inputs)
-    check_probabilities(outputs, SIGNATURE)
+    check_outputs(outputs, SIGNATURE, "classification")
     expected = verify(convolution, SIGNATURE).run(inputs)["probabilities"]
     assert 0 < np.abs(outputs["probabilities"] - expected).max() < 0.05
     kinds = {item.data_type for item in onnx.ModelProto.FromString(content).graph.initializer}

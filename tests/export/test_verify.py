@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from evertune.errors import ExportError
 from evertune.tensors import Signature
-from export.verify import check_probabilities, verify
+from export.verify import check_outputs, verify
 
 GraphMaker = Callable[..., bytes]
 
@@ -18,7 +18,7 @@ GraphMaker = Callable[..., bytes]
 def test_a_sound_model_loads_and_runs(linear: GraphMaker, signature: Signature) -> None:
     session = verify(linear(), signature)
     outputs = session.run({"x": np.zeros((5, 4), np.float32)})
-    check_probabilities(outputs, signature)
+    check_outputs(outputs, signature, "classification")
     assert outputs["probabilities"].shape == (5, 3)
 
 
@@ -59,20 +59,20 @@ def test_another_number_of_classes_is_refused(linear: GraphMaker, signature: Sig
     with pytest.raises(ExportError, match=r"Dense\(3, activation=\"softmax\"\)"):
         verify(linear(classes=4), signature)
     with pytest.raises(ExportError, match=r"gives \[4\] values a row, the task has 3 labels"):
-        check_probabilities({"probabilities": np.full((2, 4), 0.25, np.float32)}, signature)
+        check_outputs({"probabilities": np.full((2, 4), 0.25, np.float32)}, signature, "classification")
 
 
 def test_logits_are_refused_and_softmax_is_named(linear: GraphMaker, signature: Signature) -> None:
     session = verify(linear(softmax=False), signature)
     with pytest.raises(ExportError, match=r"not probabilities.*Add softmax"):
-        check_probabilities(session.run({"x": np.ones((2, 4), np.float32)}), signature)
+        check_outputs(session.run({"x": np.ones((2, 4), np.float32)}), signature, "classification")
 
 
 def test_negative_values_that_sum_to_one_are_refused(signature: Signature) -> None:
     with pytest.raises(ExportError, match="not probabilities"):
-        check_probabilities({"probabilities": np.array([[1.5, -0.5, 0.0]], np.float32)}, signature)
+        check_outputs({"probabilities": np.array([[1.5, -0.5, 0.0]], np.float32)}, signature, "classification")
 
 
 def test_nan_is_refused(signature: Signature) -> None:
     with pytest.raises(ExportError, match="NaN or infinity for 1 of 2 rows"):
-        check_probabilities({"probabilities": np.array([[np.nan, 0, 1], [1, 0, 0]], np.float32)}, signature)
+        check_outputs({"probabilities": np.array([[np.nan, 0, 1], [1, 0, 0]], np.float32)}, signature, "classification")

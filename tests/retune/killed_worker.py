@@ -71,7 +71,7 @@ def work(project: Project, digest: str, generation: int) -> None:
         while True:
             decider.step()
             jobs = ledger.jobs.list()
-            if jobs and jobs[0].status not in ("pending", "running"):
+            if jobs and jobs[0].status not in ("pending", "running", "awaiting"):
                 return
             if worker.run_once() is None:
                 time.sleep(0.01)

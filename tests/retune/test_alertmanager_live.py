@@ -17,10 +17,11 @@ import httpx
 import pytest
 import uvicorn
 
+from evertune.keys import Keyring
 from evertune.settings import MonitorSettings
 from monitoring.exporter import Exporter
 from retune.decision import Decider
-from retune.webhook import Webhook
+from retune.doors import doors
 
 World = Any  # of conftest.py
 MODEL = "sign"
@@ -144,7 +145,7 @@ def world(make_world: Callable[..., World]) -> World:
 def street(world: World, folder: Path, *, token: str = TOKEN) -> Iterator[tuple[Door, int]]:
     """Exporter, Prometheus, Alertmanager and webhook; gives the door and Alertmanager's port."""
     settings = MonitorSettings(port=0, interval_seconds=0.1, request_retune=False)  # Alertmanager alone shall ask
-    door = Door(Webhook(world.ledger, TOKEN).app(), [])
+    door = Door(doors(world.ledger, Keyring(world.project.keys_path), TOKEN), [])
     prometheus, alertmanager = free_port(), free_port()
     (folder / "token").write_text(token)
     with ExitStack() as stack:

@@ -11,6 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from retune.waiting import approve
+
 World = Any  # of conftest.py
 MODEL = "sign"
 _PATIENCE_SECONDS = 60.0
@@ -26,14 +30,17 @@ def follow(world: World, script: subprocess.Popen[str]) -> None:
         if jobs and jobs[0].phase == "gate" and not searched:
             world.live(100, world.champion)
             searched = True
+        if jobs and jobs[0].status == "awaiting":
+            approve(world.ledger, jobs[0].id, actor="ann")
         if world.ledger.registry.champion(MODEL).digest == world.challenger.digest and not served:
             world.serve_after_promotion(60, world.challenger)
             served = True
         time.sleep(0.01)
 
 
-def test_killed_at_every_write_it_ends_as_if_never_killed(make_world: Callable[..., World]) -> None:
-    world = make_world(lease_seconds=0.15, poll_seconds=0.01)
+@pytest.mark.parametrize("promotion", ["auto", "approve"])
+def test_killed_at_every_write_it_ends_as_if_never_killed(make_world: Callable[..., World], promotion: str) -> None:
+    world = make_world(lease_seconds=0.15, poll_seconds=0.01, promotion=f'"{promotion}"')
     world.drift()
     digest = world.challenger.digest
     command = [sys.executable, str(Path(__file__).with_name("killed_worker.py")), str(world.project.root), digest]
@@ -59,3 +66,4 @@ def test_killed_at_every_write_it_ends_as_if_never_killed(make_world: Callable[.
     assert set(used) <= set(world.ids)
     assert job.attempt > 15
     assert job.detail["gate"]["gate_number"] == 1
+    assert ("approval" in job.detail) == (promotion == "approve")

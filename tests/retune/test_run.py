@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from evertune.errors import LedgerError, SettingsError
+from evertune.keys import Keyring
 from retune.ask import ask
 from retune.decision import Decider
 from retune.run import repeated, run
@@ -43,6 +44,10 @@ def port() -> int:
 @pytest.fixture
 def process(make_world: Callable[..., World], port: int) -> Iterator[tuple[World, subprocess.Popen[bytes]]]:
     world = make_world(port=port, min_train_labels=10_000)  # its jobs wait for labels
+    path = world.project.root / "evertune.toml"
+    daily = 'name = "daily"\ncron = "0 0 * * *"\ncatch_up_seconds = 172_800\n'  # the last one is made up for
+    path.write_text(f"{path.read_text()}\n[[retune.schedules]]\n{daily}")
+    world.ledger.registry.promote(MODEL, world.champion.digest, reason="first", actor="test")
     child = subprocess.Popen([sys.executable, "-c", _RUN, str(world.project.root)])
     try:
         wait_for(lambda: child.poll() is None and lives(port))
@@ -85,6 +90,21 @@ def test_webhook_to_job_in_one_process_and_a_graceful_end(process: Any, port: in
     assert job.lease_expires_at <= time.time()  # given back: the next process need not wait
 
 
+def test_schedules_and_requests_over_http_in_the_same_process(process: Any, port: int) -> None:
+    world, _ = process
+    wait_for(lambda: any(each.trigger == "schedule" for each in world.ledger.requests.list()))
+    secret = Keyring(world.project.keys_path).create("deploy", {"admin"})
+    url, headers = f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {secret}"}
+    asked = httpx.post(f"{url}/retune", json={"without_drift": True}, headers=headers)
+    assert asked.status_code == 202
+
+    def told() -> Any:
+        return httpx.get(f"{url}{asked.headers['location']}", headers=headers).json()
+
+    wait_for(lambda: told()["status"] == "accepted" and told()["job"]["status"] == "running")
+    assert told()["job"]["id"] == world.job().id
+
+
 def test_a_taken_port_is_explained(make_world: Callable[..., World]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         world = make_world(port=taken.getsockname()[1])
@@ -114,7 +134,7 @@ def test_decisions_go_on_after_an_outage_of_the_ledger(world: World, monkeypatch
 
     monkeypatch.setattr(world.ledger.registry, "models", away)
     stop, settings = threading.Event(), world.project.settings.retune
-    with repeated(Decider(world.ledger, settings), settings, stop):
+    with repeated([Decider(world.ledger, settings).step], settings, stop):
         assert asked.wait(_PATIENCE_SECONDS)
         monkeypatch.setattr(world.ledger.registry, "models", models)
         wait_for(lambda: bool(world.ledger.jobs.list(MODEL)))

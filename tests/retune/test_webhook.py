@@ -9,7 +9,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from retune.webhook import Webhook
+from evertune.keys import Keyring
+from retune.doors import doors
 
 World = Any  # of conftest.py
 MODEL = "sign"
@@ -50,7 +51,7 @@ class Client:
     """Talks to the ASGI application itself."""
 
     def __init__(self, world: World, token: str) -> None:
-        self._app = Webhook(world.ledger, token).app()
+        self._app = doors(world.ledger, Keyring(world.project.keys_path), token)
 
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:
         async def talk() -> httpx.Response:

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evertune.datatypes import DATATYPES, STRINGS
 from evertune.errors import InputError
 from evertune.tensors import TensorSpec
-from serve.datatypes import DATATYPES
 from serve.decode import decode
 
 INTEGERS = [dtype for dtype in DATATYPES if np.dtype(dtype).kind in "iu"]
+NUMBERS = [dtype for dtype in DATATYPES if dtype != STRINGS]
 FLOATS = [dtype for dtype in DATATYPES if np.dtype(dtype).kind == "f"]
 
 
@@ -21,6 +22,8 @@ def nested(value: Any) -> list[Any]:
 def extremes(dtype: str) -> list[Any]:
     if dtype == "bool":
         return [True, False]
+    if dtype == STRINGS:
+        return ["", "größer", "\0"]
     if dtype in FLOATS:
         limits = np.finfo(dtype)
         return [float(limits.max), float(limits.min), float(limits.smallest_subnormal), -0.5, 3]
@@ -41,7 +44,7 @@ def test_the_shape_is_that_of_the_lists(dtype: str) -> None:
     assert decode([], dtype, "x").shape == (0,)
     assert decode([[], []], dtype, "x").shape == (2, 0)
     assert decode([[[[]]]], dtype, "x").shape == (1, 1, 1, 0)
-    zero = False if dtype == "bool" else 0
+    zero = {"bool": False, STRINGS: "0"}.get(dtype, 0)
     assert decode([[[zero] * 4] * 3] * 2, dtype, "x").shape == (2, 3, 4)
 
 
@@ -56,7 +59,7 @@ def test_integers_take_neither_fractions_nor_what_is_out_of_range(dtype: str, va
         assert refused.value.details == {"name": "x", "value": str(bad)[:40]}
 
 
-@pytest.mark.parametrize("dtype", DATATYPES)
+@pytest.mark.parametrize("dtype", NUMBERS)
 @pytest.mark.parametrize("value", ["1", "NaN", None, {}, {"a": 1}])
 def test_texts_nulls_and_objects_are_no_numbers(dtype: str, value: Any) -> None:
     good: Any = True if dtype == "bool" else 1
@@ -66,11 +69,18 @@ def test_texts_nulls_and_objects_are_no_numbers(dtype: str, value: Any) -> None:
         assert str(value) in str(refused.value)
 
 
-@pytest.mark.parametrize("dtype", [dtype for dtype in DATATYPES if dtype != "bool"])
+@pytest.mark.parametrize("dtype", [dtype for dtype in NUMBERS if dtype != "bool"])
 def test_a_boolean_is_no_number(dtype: str) -> None:
     for values in ([0, True], [False, False], nested(True), [[True]]):
         with pytest.raises(InputError, match=r"True|False"):
             decode(values, dtype, "x")
+
+
+@pytest.mark.parametrize("value", [1, 0.5, None, True, ["a"], {}])
+def test_what_is_no_text_is_refused_among_texts(value: Any) -> None:
+    with pytest.raises(InputError) as refused:
+        decode(["a", value], STRINGS, "x")
+    assert str(value) in str(refused.value)
 
 
 def test_a_number_is_no_boolean() -> None:

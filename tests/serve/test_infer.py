@@ -9,9 +9,9 @@ import pytest
 
 from evertune.bundle import Manifest
 from evertune.bundle.manifest import FORMAT_VERSION
+from evertune.datatypes import DATATYPES, STRINGS
 from evertune.errors import InputError
 from evertune.tensors import Signature, Tensors, TensorSpec
-from serve.datatypes import DATATYPES
 from serve.infer_request import InferRequest, RequestReader
 from serve.infer_response import ResponseWriter, metadata
 from serve.ticket import Outcome
@@ -49,7 +49,7 @@ def test_one_row_reads_the_same_the_short_way_and_the_long_one() -> None:
         assert request.inputs["image"].tolist() == [[[1, 2], [3, 4]]]
         assert request.inputs["image"].dtype == np.uint8
         assert (request.rows, request.client_id) == (1, "mine")
-    assert (short.outputs, long.outputs) == (None, ["probabilities"])
+    assert (short.outputs, long.outputs) == (None, {"probabilities": False})
 
 
 def test_nested_data_are_taken_as_flat_ones() -> None:
@@ -69,7 +69,8 @@ def test_several_inputs_come_in_any_order_with_any_length_where_the_signature_le
 @pytest.mark.parametrize("dtype", DATATYPES)
 def test_every_datatype_of_the_protocol_that_we_list(dtype: str) -> None:
     signature = Signature((TensorSpec("x", dtype, (2,)),), IMAGE.outputs)
-    data: list[Any] = [True, False] if dtype == "bool" else [1, 0]
+    others: dict[str, list[Any]] = {"bool": [True, False], STRINGS: ["a", "é"]}
+    data = others.get(dtype, [1, 0])
     request = RequestReader(signature).read({"inputs": [tensor("x", DATATYPES[dtype], [1, 2], data)]})
     assert request.inputs["x"].dtype == np.dtype(dtype)
     assert request.inputs["x"].tolist() == [data]
@@ -104,7 +105,7 @@ def test_what_is_wrong_is_named(case: str) -> None:
     assert refused.value.fix
 
 
-def write(outputs: Tensors, rows: int, wanted: list[str] | None = None, client_id: str | None = None) -> Any:
+def write(outputs: Tensors, rows: int, wanted: dict[str, bool] | None = None, client_id: str | None = None) -> Any:
     request = InferRequest({}, rows, client_id, wanted)
     reply = ResponseWriter(manifest(PAIR)).write(request, Outcome(ID, outputs, np.zeros(rows, np.float32)))
     return orjson.loads(reply.body)
@@ -127,7 +128,7 @@ def test_an_answer_has_all_outputs_and_an_id_a_row() -> None:
 
 def test_an_answer_has_the_outputs_that_were_asked_for_and_the_clients_own_id() -> None:
     outputs = {"score": np.array([[0.25, 0.75]], np.float32), 'odd "name"': np.array([1])}
-    answer = write(outputs, 1, ['odd "name"'], 'say "hi"\n')
+    answer = write(outputs, 1, {'odd "name"': False}, 'say "hi"\n')
     assert [output["name"] for output in answer["outputs"]] == ['odd "name"']
     assert answer["id"] == 'say "hi"\n'
     assert answer["parameters"]["request_id"] == ID

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sqlalchemy import event
 
 from evertune.errors import BundleError, InputError, OverloadedError, TooLargeError, UnknownRowError
 from evertune.ids import new_request_id, new_request_ids
+from evertune.kinds import kind_of
 from evertune.ledger import LabelReceipt, Ledger, Prediction
 from evertune.settings import Project
 from serve.label_desk import LabelDesk, read_labels
@@ -36,10 +38,10 @@ def predict(ledger: Ledger, count: int, digest: str = "ab" * 32) -> list[str]:
     return [f"{each}:0" for each in ids]
 
 
-def class_names(model: str, digest: str) -> Sequence[str]:
+def encoders(model: str, digest: str) -> Callable[[Any], float]:
     if digest == AWAY:
         raise BundleError("the store is away")
-    return NAMES
+    return partial(kind_of("classification").encode_label, labels=NAMES)
 
 
 async def nothing_waits() -> None:
@@ -50,7 +52,7 @@ def ask(ledger: Ledger, *requests: list[tuple[str, Any]], flush: Flush = nothing
     """Sends requests at the same time; the receipt or the error of each."""
 
     async def run() -> list[Any]:
-        desk = LabelDesk(ledger, class_names, flush)
+        desk = LabelDesk(ledger, encoders, flush)
         return await asyncio.gather(*(desk.accept(items, "key") for items in requests), return_exceptions=True)
 
     return asyncio.run(run())
@@ -161,7 +163,7 @@ def test_after_an_error_of_the_database_the_next_labels_are_taken(project: Proje
     (identifier,) = predict(ledger, 1)
 
     async def run() -> None:
-        desk = LabelDesk(ledger, class_names, nothing_waits)
+        desk = LabelDesk(ledger, encoders, nothing_waits)
         with ledger.engine.connect() as connection:
             connection.exec_driver_sql("ALTER TABLE labels RENAME TO elsewhere")
             connection.commit()
@@ -179,7 +181,7 @@ def test_closing_waits_for_what_was_taken(project: Project, ledger: Ledger) -> N
     ids = predict(ledger, 20)
 
     async def run() -> list[asyncio.Task[LabelReceipt]]:
-        desk = LabelDesk(ledger, class_names, nothing_waits)
+        desk = LabelDesk(ledger, encoders, nothing_waits)
         tasks = [asyncio.create_task(desk.accept([(identifier, "boot")], "key")) for identifier in ids]
         await asyncio.sleep(0)
         await desk.close()

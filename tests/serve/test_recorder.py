@@ -159,3 +159,16 @@ def test_what_cannot_be_recorded_is_not_answered(bundle: Bundle) -> None:
     with pytest.raises(OverloadedError):
         desk.settle([1, 1])
     assert desk.counted == []
+
+
+def test_an_id_that_the_client_chose_is_recorded(bundle: Bundle) -> None:
+    desk = Desk(bundle)
+    chosen = "01890a5d-ac96-774b-bcce-b302099a8057"
+    tickets = asyncio.run(_tickets([1, 1]))
+    tickets[1].request_id = chosen
+    inputs: Tensors = {"image": np.zeros((2, 4, 4), np.uint8)}
+    outcomes = desk.recorder.settle(tickets, inputs, {"probabilities": np.full((2, 3), 1 / 3, np.float32)})
+    ids = [outcome.request_id for outcome in outcomes if isinstance(outcome, Outcome)]
+    assert ids == desk.records[0].request_ids
+    assert ids[1] == chosen
+    assert ids[0] != chosen

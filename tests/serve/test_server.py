@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gzip
 import http.client
 import json
 import shutil
+import zlib
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx
@@ -66,6 +69,47 @@ def test_predict_gives_class_names_and_confidence_and_agrees_with_infer(server: 
     assert [row["confidence"] for row in friendly["predictions"]] == pytest.approx(probabilities.max(axis=1), abs=1e-6)
 
 
+def binary_body(document: dict[str, Any], tail: bytes) -> tuple[bytes, dict[str, str]]:
+    text = json.dumps(document).encode()
+    return text + tail, {"Inference-Header-Content-Length": str(len(text))}
+
+
+def binary_image(**parameters: Any) -> dict[str, Any]:
+    image = {"name": "image", "shape": [1, 4, 4], "datatype": "UINT8", "parameters": {"binary_data_size": 16}}
+    return {"inputs": [image], **parameters}
+
+
+def test_infer_takes_and_gives_binary_tensors(server: Server) -> None:
+    pixels = bytes(range(16))
+    expected = server.post(INFER, changed(data=list(pixels))).json()["outputs"][0]["data"]
+    body, headers = binary_body(binary_image(parameters={"binary_data_output": True}), pixels)
+    response = server.client.post(server.url + INFER, content=body, headers=server.headers | headers)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "application/octet-stream"
+    length = int(response.headers["Inference-Header-Content-Length"])
+    (output,) = json.loads(response.content[:length])["outputs"]
+    assert (output["datatype"], output["shape"]) == ("FP32", [1, 3])
+    assert output["parameters"] == {"binary_data_size": 12}
+    assert np.frombuffer(response.content[length:], "<f4").tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("path", [INFER, "/predict", "/labels"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_every_body_may_be_compressed(server: Server, path: str, encoding: str) -> None:
+    compress = gzip.compress if encoding == "gzip" else zlib.compress
+    row = server.infer().json()["parameters"]["prediction_ids"][0]
+    labels = {"labels": [{"id": row, "label": "boot"}]}
+    document = {INFER: GOOD, "/predict": {"instances": [[[1] * 4] * 4]}, "/labels": labels}[path]
+    headers = server.headers | {"Content-Encoding": encoding}
+    post = partial(server.client.post, server.url + path, headers=headers)
+    assert post(content=compress(json.dumps(document).encode())).status_code == 200
+    bomb = post(content=compress(b"[" + b" " * 10_000_000))
+    assert (bomb.status_code, bomb.json()["code"]) == (413, "too_large")
+    other = server.client.post(server.url + path, content=b"{}", headers=headers | {"Content-Encoding": "br"})
+    assert (other.status_code, other.json()["code"]) == (415, "unsupported_encoding")
+    assert other.headers["Accept-Encoding"] == "gzip, deflate"
+
+
 def test_metadata_routes(server: Server) -> None:
     model = server.get("/v2/models/shoes").json()
     assert model["inputs"] == [{"name": "image", "datatype": "UINT8", "shape": [-1, 4, 4]}]
@@ -73,6 +117,7 @@ def test_metadata_routes(server: Server) -> None:
     assert server.get("/v2/models/shoes/ready").json()["ready"] is True
     assert server.get("/v2/health/ready").json() == {"ready": True}
     assert server.get("/v2").json()["name"] == "evertune"
+    assert server.get("/v2").json()["extensions"] == ["binary_tensor_data"]
     assert server.get("/v2/models/hats").status_code == 404
     assert server.get("/v2/models/hats/ready").json()["code"] == "unknown_model"
 
@@ -91,7 +136,12 @@ BAD = {
     "the same input twice": (INFER, {"inputs": GOOD["inputs"] * 2}, 400, "twice"),
     "no inputs": (INFER, {}, 400, "inputs"),
     "an unknown output": (INFER, {**GOOD, "outputs": [{"name": "logits"}]}, 400, "logits"),
-    "binary data": (INFER, changed(data=None, parameters={"binary_data_size": 16}), 400, "binary"),
+    "binary data without its header": (
+        INFER,
+        changed(data=None, parameters={"binary_data_size": 16}),
+        400,
+        "Inference-Header-Content-Length",
+    ),
     "an array": (INFER, [1], 400, "list"),
     "broken JSON": (INFER, b'{"inputs": [', 400, "not JSON"),
     "NaN": (INFER, json.dumps(changed(data=[1] * 15 + [float("nan")])).encode(), 400, "NaN"),
@@ -127,6 +177,38 @@ def test_bad_input_gets_an_error_that_names_it(server: Server, case: str) -> Non
     assert mentioned in body["error"] + body.get("fix", "")
     assert body["code"]
     assert server.infer().status_code == 200
+
+
+BAD_BINARY = {
+    "a body that was cut short": (binary_image(), bytes(15), None, "15 bytes are left"),
+    "bytes after the last tensor": (binary_image(), bytes(17), None, "1 bytes follow"),
+    "a JSON that is cut short": (binary_image(), bytes(16), "20", "not JSON"),
+    "a JSON longer than the body": (binary_image(), bytes(16), "999", "the body has"),
+    "a length that is none": (binary_image(), bytes(16), "ten", "'ten'"),
+    "a wrong size": (
+        {"inputs": [binary_image()["inputs"][0] | {"parameters": {"binary_data_size": 15}}]},
+        bytes(16),
+        None,
+        "takes 16",
+    ),
+    "a classification": (
+        binary_image(outputs=[{"name": "probabilities", "parameters": {"classification": 1}}]),
+        bytes(16),
+        None,
+        "classification",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_BINARY)
+def test_bad_binary_bodies_get_an_error_that_names_it(server: Server, case: str) -> None:
+    document, tail, length, mentioned = BAD_BINARY[case]
+    body, headers = binary_body(document, tail)
+    if length is not None:
+        headers = {"inference-header-content-length": length}
+    response = server.client.post(server.url + INFER, content=body, headers=server.headers | headers)
+    assert response.status_code == 400, response.text
+    assert mentioned in response.json()["error"]
 
 
 def test_a_label_of_an_unknown_class_is_refused_and_nothing_is_stored(server: Server) -> None:
@@ -256,6 +338,9 @@ def test_the_docs_work_without_a_network_and_match_the_model(server: Server) -> 
             assert server.post(path.format(name="shoes"), example).status_code == 200, path
         elif "get" in item:
             assert server.get(path.format(name="shoes")).status_code == 200, path
+    infer = document["paths"]["/v2/models/{name}/infer"]["post"]
+    assert "application/octet-stream" in infer["requestBody"]["content"]
+    assert infer["parameters"][0]["name"] == "Inference-Header-Content-Length"
 
 
 def test_hot_swaps_under_load_fail_no_request(server: Server) -> None:
@@ -324,6 +409,33 @@ def test_kill_9_of_a_worker_loses_no_answered_prediction(server: Server) -> None
         server.wait(lambda: ledger.predictions.known(answered) == set(answered))
     server.wait(lambda: len(server.workers()) == 2)
     assert len(set(answered)) == len(answered)
+
+
+@pytest.mark.parametrize("path", [INFER, "/predict"])
+def test_a_request_that_is_sent_again_with_its_id_is_recorded_once(server: Server, path: str) -> None:
+    request_id = new_request_id()
+    document = GOOD if path == INFER else {"instances": [[[1] * 4] * 4]}
+    headers = server.headers | {"Idempotency-Key": request_id, "Connection": "close"}  # so that both workers answer
+    answers = [server.client.post(server.url + path, json=document, headers=headers).json() for _ in range(10)]
+    rows = {
+        answer["parameters"]["prediction_ids"][0] if path == INFER else answer["predictions"][0]["id"]
+        for answer in answers
+    }
+    assert rows == {f"{request_id}:0"}
+    label = {"labels": [{"id": f"{request_id}:0", "label": "boot"}]}
+    assert server.post("/labels", label).json()["accepted"] == 1
+    with Ledger.open(server.project.ledger_url) as ledger:
+        assert ledger.predictions.known([request_id]) == {request_id}
+        assert ledger.labels.labelled_rows("shoes").ids.count(f"{request_id}:0") == 1
+
+
+@pytest.mark.parametrize("path", [INFER, "/predict"])
+def test_an_id_that_is_no_uuid_7_is_refused(server: Server, path: str) -> None:
+    for value in ("7", "", "00000000-0000-4000-8000-000000000000", new_request_id().upper()):
+        headers = server.headers | {"Idempotency-Key": value}
+        response = server.client.post(server.url + path, json={**GOOD, "instances": []}, headers=headers)
+        assert response.status_code == 400
+        assert "UUIDv7" in response.json()["error"]
 
 
 def test_the_inputs_are_kept_for_training(server: Server) -> None:

@@ -166,7 +166,7 @@ def test_what_is_no_model_or_does_not_answer_the_task_is_refused(task: Task, spl
     assert "output (None, 7), but the task has 10 classes" in refused(task, splits, seven)
     image = keras.Input((28, 28))
     two = keras.Model(image, [keras.layers.Dense(10)(keras.layers.Flatten()(image))] * 2)
-    assert "Dense(10, activation='softmax')" in refused(task, splits, two)
+    assert 'Dense(10, activation="softmax")' in refused(task, splits, two)
 
 
 def test_a_subclassed_model_that_was_never_called_is_accepted(task: Task, splits: Splits) -> None:

@@ -6,7 +6,8 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from evertune.task import Task
+from evertune.task import Splits, Task
+from evertune.tensors import TensorSpec
 from tune.strategy import choose_strategy, compile_model
 
 
@@ -16,11 +17,28 @@ def model() -> Any:
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
 
 
+class Three(Task):
+    """Three classes; only its kind matters."""
+
+    name = "three"
+    labels = ("a", "b", "c")
+    inputs = (TensorSpec("x", "float32", (4,)),)
+
+    def load(self) -> Splits:
+        raise NotImplementedError
+
+    def build(self, hp: Any) -> Any:
+        raise NotImplementedError
+
+
+THREE = Three()
+
+
 def compiled(steps: int = 100, **values: Any) -> Any:
     hps = keras_tuner.HyperParameters()
     hps.values = dict(values)
     made = model()
-    compile_model(hps, made, steps=steps)
+    compile_model(hps, made, THREE, steps=steps)
     return made
 
 
@@ -50,7 +68,7 @@ def test_each_optimizer_has_its_own_rate_and_settings(name: str) -> None:
     hps = keras_tuner.HyperParameters()
     hps.values = {"optimizer": name, "schedule": "constant"}
     made = model()
-    compile_model(hps, made, steps=10)
+    compile_model(hps, made, THREE, steps=10)
     own = {
         "adam": {"learning_rate"},
         "adamw": {"learning_rate", "weight_decay"},
@@ -80,7 +98,7 @@ def test_a_model_that_the_task_compiled_keeps_its_own_choices() -> None:
     hps = keras_tuner.HyperParameters()
     made = model()
     made.compile("rmsprop", "sparse_categorical_crossentropy")
-    compile_model(hps, made, steps=10)
+    compile_model(hps, made, THREE, steps=10)
     assert type(made.optimizer).__name__ == "RMSprop"
     assert hps.values == {}
 

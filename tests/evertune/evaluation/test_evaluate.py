@@ -84,7 +84,7 @@ def test_chunks_do_not_change_the_report(monkeypatch: pytest.MonkeyPatch) -> Non
     probabilities, truth = _sample(100, 4)
     outputs = {"probabilities": probabilities}
     whole = evaluate("classification", LABELS, outputs, truth, seed=1, resamples=30)
-    monkeypatch.setattr("evertune.evaluation.report._CHUNK_VALUES", 700)
+    monkeypatch.setattr("evertune.evaluation._resampling._CHUNK_VALUES", 700)
     chunked = evaluate("classification", LABELS, outputs, truth, seed=1, resamples=30)
     assert chunked.confusion == whole.confusion
     assert figures(chunked) == pytest.approx(figures(whole), rel=1e-12)  # a matrix product may sum in another order
@@ -116,5 +116,5 @@ def test_outputs_and_truth_that_do_not_fit_are_refused(
 
 
 def test_another_kind_of_task_is_refused() -> None:
-    with pytest.raises(TaskError, match="ranking"):
-        evaluate("ranking", LABELS, {}, np.zeros(1), seed=0)
+    with pytest.raises(TaskError, match="poetry"):
+        evaluate("poetry", LABELS, {}, np.zeros(1), seed=0)

@@ -203,3 +203,47 @@ def test_bad_row_sets_are_refused(ledger: Ledger) -> None:
         ledger.jobs.set_rows(job.id, "train", ["x:1"])
     with pytest.raises(JobError, match="no re-tune job"):
         ledger.jobs.set_rows(job.id + 1, "train", rows)
+
+
+def test_a_job_that_is_set_aside_is_nobodys_until_it_is_settled(ledger: Ledger, clock: Clock) -> None:
+    job = ledger.jobs.create("shoes")
+    ledger.jobs.claim("w1", 60)
+    ledger.jobs.update(job.id, "w1", phase="promote", detail={"gate": 1})
+    parked = ledger.jobs.park(job.id, "w1", {"awaiting": "approval"})
+    assert (parked.status, parked.phase, parked.lease_owner) == ("awaiting", "promote", "")
+    assert parked.detail == {"gate": 1, "awaiting": "approval"}
+    clock.now += 1e6
+    assert ledger.jobs.claim("w2", 60) is None  # there is no lease that could run out
+    assert not ledger.jobs.renew(job.id, "w1", 60)
+    with pytest.raises(JobError, match="not by w1"):
+        ledger.jobs.finish(job.id, "w1", "promoted")
+    with pytest.raises(JobError, match="has an active"):
+        ledger.jobs.create("shoes")  # it still is the one active job of the model
+    assert [each.id for each in ledger.jobs.awaiting()] == [job.id]
+
+    assert ledger.jobs.settle(job.id, "pending", {"approval": "ann"}).phase == "promote"
+    with pytest.raises(JobError, match="is pending: it awaits nothing"):
+        ledger.jobs.settle(job.id, "rejected", {})
+    taken = ledger.jobs.claim("w2", 60)
+    assert taken is not None
+    assert (taken.phase, taken.detail["approval"]) == ("promote", "ann")
+    with pytest.raises(JobError, match="held by w2, not by w1"):
+        ledger.jobs.park(job.id, "w1", {})
+    ledger.jobs.park(job.id, "w2", {})
+    assert ledger.jobs.settle(job.id, "expired", {}).status == "expired"
+    assert ledger.jobs.create("shoes").id > job.id
+    with pytest.raises(JobError, match="no re-tune job 99"):
+        ledger.jobs.settle(99, "rejected", {})
+
+
+def test_a_job_that_may_not_begin_waits_but_one_that_has_begun_goes_on(ledger: Ledger, clock: Clock) -> None:
+    first, second, third = (ledger.jobs.create(model) for model in ("shoes", "boots", "hats"))
+    ledger.jobs.claim("w1", 60)
+    ledger.jobs.update(first.id, "w1", phase="search")
+    clock.now += 61  # w1 was killed
+    held = ["shoes", "boots"]
+    claimed = [ledger.jobs.claim("w2", 600, not_to_start=held) for _ in range(3)]
+    assert [job.id if job else None for job in claimed] == [first.id, third.id, None]
+    ended = ledger.jobs.claim("w2", 600)
+    assert ended is not None
+    assert ended.id == second.id

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event, text
 
-from evertune.errors import InputError, LedgerError
+from evertune.errors import InputError, JobError, LedgerError
 from evertune.ledger import Label, Ledger, Prediction
 from evertune.ledger.database import Database
 from evertune.ledger.migrate import SCRIPTS
@@ -68,6 +69,34 @@ def test_head_is_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def test_a_ledger_of_the_first_version_is_upgraded_with_all_that_is_in_it(url: str, clock: Callable[[], float]) -> None:
+    database = Database(url)
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    with database.write("migrations") as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        columns = "model, status, phase, detail, attempt, lease_owner, lease_expires_at, created_at, updated_at"
+        for model, status in (("shoes", "running"), ("shoes", "rejected"), ("boots", "pending")):
+            values = f"'{model}', '{status}', '', '{{}}', 0, '', 0, 1, 1"
+            connection.execute(text(f"INSERT INTO retune_jobs ({columns}) VALUES ({values})"))
+    database.close()
+    with Ledger.open(url, clock=clock) as ledger:
+        assert [(job.model, job.status) for job in ledger.jobs.list()] == [
+            ("boots", "pending"),
+            ("shoes", "rejected"),
+            ("shoes", "running"),
+        ]
+        ledger.pauses.pause("shoes", reason="", actor="ann")
+        with pytest.raises(JobError, match="active"):
+            ledger.jobs.create("boots")
+        job = ledger.jobs.claim("w1", 60)
+        assert job is not None
+        ledger.jobs.park(job.id, "w1", {})
+        with pytest.raises(JobError, match="active"):
+            ledger.jobs.create(job.model)
 
 
 def test_a_ledger_of_a_newer_version_is_refused(url: str) -> None:

@@ -43,3 +43,12 @@ def test_unknown_triggers_empty_fingerprints_and_unknown_numbers_are_refused(led
             ledger.requests.add("shoes", "manual", fingerprint, {})
     with pytest.raises(JobError, match="no re-tune request 7"):
         ledger.requests.decide(7, "accepted", "")
+
+
+def test_what_a_request_waits_for_is_noted_while_it_is_open(ledger: Ledger) -> None:
+    request, _ = ledger.requests.add("shoes", "http", "http:1", {})
+    ledger.requests.hold(request.id, "pause")
+    assert [(each.status, each.reason) for each in ledger.requests.open()] == [("open", "pause")]
+    ledger.requests.decide(request.id, "suppressed", "cooldown")
+    ledger.requests.hold(request.id, "pause")
+    assert ledger.requests.get(request.id).reason == "cooldown"

@@ -1,0 +1,1 @@
+"""`evertune up`: all processes of a project, supervised, on one machine."""
