@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import enum
+import lzma
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -14,38 +17,59 @@ from cli.options import Json
 from evertune.errors import InputError
 
 _SCAFFOLD = Path(__file__).parent / "scaffold"
+_EXAMPLES = Path(__file__).parents[1] / "examples"
 _FILES = {
     "evertune.toml": "evertune.toml",
-    "task.py": "task.py",
     "bentofile.yaml": "bentofile.yaml",
-    "README.md": "README.md",
     "gitignore": ".gitignore",
 }
+_DATA = {  # what a preset's task learns until the user's own table stands there
+    "text": ("sms_spam", "messages.csv"),
+    "tabular": ("weather", "weather.csv"),
+}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
-_PLACEHOLDER = "my-model"
+_PLACEHOLDER, _PART = "my-model", "PRESET"
+
+
+class Preset(enum.StrEnum):
+    """What a project starts from."""
+
+    IMAGE = "image"
+    TEXT = "text"
+    RECOMMENDATION = "recommendation"
+    TABULAR = "tabular"
 
 
 def init(
     name: Annotated[Path, typer.Argument(metavar="NAME", help="Folder to make; its last part names the model.")],
+    preset: Annotated[
+        Preset, typer.Option("--preset", help="Kind of data: what the task reads, and which models it tries.")
+    ] = Preset.IMAGE,
     json_output: Json = False,
 ) -> None:
     """Make a project: settings, a task to change, a bentofile, and an API key that is shown once.
 
-    It works as it is: the task learns a shipped excerpt of Fashion-MNIST until you put in your own data.
+    It works as it is: the task learns shipped excerpts of real data (clothes, text messages, weather) until you put in
+    your own. A recommender waits for your interactions.csv.
     """
     from cli.output import print_json
 
     folder = name.resolve()
-    secret = create_project(folder)
+    secret = create_project(folder, preset)
     if json_output:
-        print_json({"folder": str(folder), "model": folder.name, "api_key": secret})
+        print_json({"folder": str(folder), "model": folder.name, "preset": preset.value, "api_key": secret})
         return
     print(f"Made {folder}\n\nAPI key, shown only now: {secret}\n")
-    print(f"Next:\n  cd {name}\n  evertune tune\n  evertune export --promote\n  bentoml serve")
+    first = "  # put your interactions.csv here: columns user, item\n" if preset is Preset.RECOMMENDATION else ""
+    print(f"Next:\n  cd {name}\n{first}  evertune tune\n  evertune export --promote\n  bentoml serve")
 
 
-def create_project(folder: Path) -> str:
+def create_project(folder: Path, preset: Preset = Preset.IMAGE) -> str:
     """Makes the folder whole or not at all.
+
+    Args:
+        folder: Must be new or empty; its name becomes the model's.
+        preset: What the task starts from.
 
     Returns:
         The secret of a new API key that may predict and label.
@@ -58,15 +82,34 @@ def create_project(folder: Path) -> str:
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         staging.chmod(0o755)  # mkdtemp makes it ours alone
-        for source, target in _FILES.items():
-            text = (_SCAFFOLD / source).read_text(encoding="utf-8")
+        for target, text in _texts(preset):
             (staging / target).write_text(text.replace(_PLACEHOLDER, folder.name), encoding="utf-8")
+        for target, content in _data(preset):
+            (staging / target).write_bytes(content)
         secret = _create_key(staging)
         staging.rename(folder)  # over an empty folder too
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
     return secret
+
+
+def _texts(preset: Preset) -> Iterator[tuple[str, str]]:
+    """Files with the model's name in them."""
+    for source, target in _FILES.items():
+        yield target, (_SCAFFOLD / source).read_text(encoding="utf-8")
+    yield "task.py", (_SCAFFOLD / preset / "task.py").read_text(encoding="utf-8")
+    part = (_SCAFFOLD / preset / "README.md").read_text(encoding="utf-8").strip()
+    yield "README.md", (_SCAFFOLD / "README.md").read_text(encoding="utf-8").replace(_PART, part)
+
+
+def _data(preset: Preset) -> Iterator[tuple[str, bytes]]:
+    """The excerpt that the task learns as made, unpacked, with its licence."""
+    if preset not in _DATA:
+        return
+    folder, name = _DATA[preset]
+    yield name, lzma.decompress((_EXAMPLES / folder / f"{name}.xz").read_bytes())
+    yield f"{name}.LICENSE", (_EXAMPLES / folder / "LICENSE").read_bytes()
 
 
 def _check(folder: Path) -> None:

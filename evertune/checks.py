@@ -18,10 +18,14 @@ def check_splits(task: Task, splits: Splits) -> None:
         splits: What `task.data` returned.
 
     Raises:
+        TaskError: The preprocessor makes other inputs than the task declares.
         DataError: A split is empty; an input is missing, has another dtype or shape, or holds NaN; a label is not
             of the task's kind; a weight is negative or not a number; nothing can be learned from the training rows; or
             a slice is no mask over the test rows. Names the split, what is wrong, and the first row where that helps.
     """
+    preprocessor = task.preprocessor()
+    if preprocessor is not None:
+        preprocessor.check(task.inputs)
     if not isinstance(splits, Splits):
         raise DataError(f"the task's data are a {type(splits).__name__}", fix="Return evertune.task.Splits.")
     for name, rows in splits.parts.items():

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from evertune.class_weights import class_weight_problems
-from evertune.errors import TaskError
+from evertune.errors import EvertuneError, TaskError
 from evertune.kinds import KINDS
 from evertune.task import Task
 from evertune.tensors import TensorSpec
@@ -76,7 +76,8 @@ def _import(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except TaskError:
+    except EvertuneError:  # such as of a table that is not there: it says what to do
+        del sys.modules[name]
         raise
     except (Exception, SystemExit) as error:  # whatever a user's file does at import
         del sys.modules[name]

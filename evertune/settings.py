@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
@@ -81,14 +89,25 @@ class ServeSettings(_Section):
     host: str = "127.0.0.1"  # address to listen on; "0.0.0.0" for all
     port: int = Field(default=3000, ge=0, le=65535)
     workers: int = Field(default=1, ge=1)  # server processes
+    models: tuple[str, ...] = ()  # names of those to serve; empty: every one that has a champion
+    default_model: str = ""  # of several, the one that `/predict` means when a request names none
     require_keys: bool = True  # False lets anyone in: for a laptop, not for a network
     max_body_bytes: int = Field(default=8_000_000, ge=1)  # a request; more is refused while it is read
+    max_tensor_bytes: int = Field(default=64_000_000, ge=1)  # of a request's raw columns, once they are tensors
     max_batch_rows: int = Field(default=64, ge=1)  # most rows that run together
     max_queue_rows: int = Field(default=4096, ge=1)  # a worker; beyond it the answer is 503, come back later
     registry_poll_seconds: float = Field(default=0.5, gt=0)  # a promoted bundle is looked for so often
     payload_share_ratio: float = Field(default=1.0, ge=0, le=1)  # of requests whose inputs are kept, drawn at random
     spool_drain_seconds: float = Field(default=0.2, gt=0)  # predictions reach the ledger so often
     max_spool_bytes: int = Field(default=1_000_000_000, ge=1)  # a worker; beyond it predictions are refused, not lost
+
+    @field_validator("default_model")
+    @classmethod
+    def _is_served(cls, value: str, info: ValidationInfo) -> str:
+        models = info.data.get("models", ())
+        if value and models and value not in models:
+            raise ValueError(f"it is none of serve.models, {list(models)}")
+        return value
 
 
 class MonitorSettings(_Section):

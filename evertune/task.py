@@ -9,12 +9,15 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from evertune.kinds import kind_of
 from evertune.mixing import mix
 from evertune.rows import Rows
 from evertune.tensors import Array, Signature, TensorSpec
+
+if TYPE_CHECKING:
+    from evertune.preprocessing import Preprocessor
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,15 @@ class Task(abc.ABC):
             return original
         mixed = mix(original.parts, window.rows)
         return Splits(mixed["train"], mixed["validation"], mixed["calibration"], mixed["test"])
+
+    def preprocessor(self) -> Preprocessor | None:
+        """What turns raw columns (texts, ids, image files) into `inputs`; None where clients send tensors.
+
+        `load` makes the task's rows with it, and the bundle carries it, so that the server does the same. It must be
+        the same at every call: fit it on the task's own training rows, once (`functools.cache`). Live rows are kept
+        as tensors, so a champion and a challenger with different preprocessing are not compared.
+        """
+        return None
 
     @abc.abstractmethod
     def build(self, hp: Any) -> Any:

@@ -60,6 +60,7 @@ def seal(
 
     Raises:
         DataError: Calibration or test split is empty.
+        TaskError: The task's preprocessor makes other inputs than the task declares.
     """
     _require_rows(splits)
     session = Session(result.chosen.model_bytes, task.signature)
@@ -87,7 +88,7 @@ def seal(
             kind=task.kind,
             labels=task.labels,
             signature=task.signature,
-            preprocessing={},  # all of it is inside the graph
+            preprocessing=_preprocessing(task),
             recipe=result.chosen.recipe,
             calibration=confidence,
             reference=_reference(outputs, splits.test, task, confidence),
@@ -101,6 +102,14 @@ def _require_rows(splits: Splits) -> None:
     for name in ("calibration", "test"):
         if len(getattr(splits, name)) == 0:
             raise DataError(f"the {name} split is empty", fix=f"Give Task.data some {name} rows.", split=name)
+
+
+def _preprocessing(task: Task) -> dict[str, Any]:
+    preprocessor = task.preprocessor()
+    if preprocessor is None:
+        return {}
+    preprocessor.check(task.inputs)
+    return preprocessor.to_json()
 
 
 def _evaluation(outputs: Tensors, splits: Splits, task: Task, seed: int) -> dict[str, Any]:

@@ -42,9 +42,9 @@ def check_comparable(champion: Bundle, challenger: Bundle) -> None:
     """Refuses a pair for which "the same label" does not mean the same.
 
     Raises:
-        JobError: They differ in model, kind, labels, signature, or in what the loss is measured by.
+        JobError: They differ in model, kind, labels, signature, preprocessing, or in what the loss is measured by.
     """
-    for name in ("model", "kind", "labels", "signature", "parameters"):
+    for name in ("model", "kind", "labels", "signature", "parameters", "preprocessing_sha256"):
         one, other = getattr(champion.manifest, name), getattr(challenger.manifest, name)
         if one != other:
             raise JobError(

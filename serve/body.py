@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
 
 from evertune.errors import InputError, TooLargeError
-from serve.asgi import Receive
+from serve.asgi import Message, Receive
 from serve.errors import ClientGoneError
 
 
@@ -26,17 +27,26 @@ async def read_body(receive: Receive, limit_bytes: int) -> bytes:
         body: bytes = message.get("body", b"")
         if len(body) <= limit_bytes:
             return body  # nearly every request is one message
-    chunks: list[bytes] = []
+    return b"".join([chunk async for chunk in body_chunks(receive, limit_bytes, first=message)])
+
+
+async def body_chunks(receive: Receive, limit_bytes: int, *, first: Message | None = None) -> AsyncIterator[bytes]:
+    """The body as it comes, for whoever need not hold all of it; otherwise as `read_body`.
+
+    Args:
+        receive: Of the request.
+        limit_bytes: Of the whole body.
+        first: A message that was received already.
+    """
+    message = await receive() if first is None else first
     size_bytes = 0
     while True:
         if message["type"] == "http.disconnect":
             raise ClientGoneError
-        chunk = message.get("body", b"")
+        chunk: bytes = message.get("body", b"")
         size_bytes += len(chunk)
         if size_bytes <= limit_bytes:
-            chunks.append(chunk)
-        else:
-            chunks.clear()
+            yield chunk
         if not message.get("more_body") or size_bytes > 2 * limit_bytes:
             break
         message = await receive()
@@ -46,7 +56,6 @@ async def read_body(receive: Receive, limit_bytes: int) -> bytes:
             fix="Send fewer rows a request, or raise serve.max_body_bytes.",
             limit_bytes=limit_bytes,
         )
-    return b"".join(chunks)
 
 
 def has_booleans(body: bytes) -> bool:

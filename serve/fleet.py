@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -52,6 +52,8 @@ class Fleet:
         champions: The registry.
         load: Brings up a bundle; runs in a thread.
         on_swap: Told the model, the new version or None, and "swapped" or "failed".
+        names: Of the models to serve; empty: every one that has a champion.
+        default: Of several, the model of requests that name none.
     """
 
     def __init__(
@@ -59,9 +61,14 @@ class Fleet:
         champions: Champions,
         load: Callable[[str, str], Live],
         on_swap: Callable[[str, str, str], None],
+        *,
+        names: Sequence[str] = (),
+        default: str = "",
     ) -> None:
         self._champions, self._load, self._on_swap = champions, load, on_swap
+        self._names, self._default = tuple(names), default
         self._live: dict[str, Live] = {}
+        self._loading: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, Failure] = {}
         self._registry_away = False
 
@@ -71,9 +78,24 @@ class Fleet:
         return self._live
 
     @property
+    def in_order(self) -> list[Live]:
+        """Loaded models by name, the default first."""
+        return sorted(self._live.values(), key=lambda live: (live.model != self._default, live.model))
+
+    @property
     def failures(self) -> Mapping[str, Failure]:
         """Champions that did not load, by model."""
         return self._failures
+
+    @property
+    def missing(self) -> list[str]:
+        """Models that the settings name and that are not loaded."""
+        return sorted(set(self._names) - set(self._live))
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every model that the settings name is loaded; where they name none, whether any is."""
+        return bool(self._live) and not self.missing
 
     def get(self, model: str) -> Live:
         """The loaded version of a model. The hot path: one dictionary lookup.
@@ -91,15 +113,19 @@ class Fleet:
         """The model of requests that name none.
 
         Raises:
-            NotReadyError: None is loaded.
-            InputError: There are several.
+            NotReadyError: It, or any, is not loaded.
+            InputError: There are several, and the settings name no default.
         """
+        if self._default:
+            return self.get(self._default)
         if len(self._live) == 1:
             return next(iter(self._live.values()))
         if not self._live:
             raise self._absent(next(iter(self._failures), ""))
         names = sorted(self._live)
-        raise InputError(f"several models are served: {names}", fix='Name one: "model": "..." in the body.')
+        raise InputError(
+            f"several models are served: {names}", fix="Name one: /predict/MODEL, or set serve.default_model."
+        )
 
     def _absent(self, model: str) -> EvertuneError:
         failure = self._failures.get(model)
@@ -109,18 +135,28 @@ class Fleet:
                 fix="Run `evertune rollback`, or repair the bundle store.",
                 model=model,
             )
-        if self._live:
+        if self._live and model not in self._names:
             return UnknownModelError(f"model {model[:80]!r} is not served here", fix=f"Known: {sorted(self._live)}.")
-        return NotReadyError("there is no champion yet", fix=HOW_TO_GET_A_CHAMPION)
+        of_it = f" of {model!r}" if model in self._names else ""
+        return NotReadyError(f"there is no champion{of_it} yet", fix=HOW_TO_GET_A_CHAMPION)
 
     async def follow(self, poll_seconds: float) -> None:
-        """Refreshes for ever."""
-        while True:
-            await self.refresh()
-            await asyncio.sleep(poll_seconds)
+        """Looks for new champions for ever. A model that loads for long, or never, does not keep others waiting."""
+        try:
+            while True:
+                await self._look()
+                await asyncio.sleep(poll_seconds)
+        finally:
+            for task in self._loading.values():
+                task.cancel()
 
     async def refresh(self) -> None:
         """Reads the registry and swaps what changed. Never raises: whatever fails, the server keeps what it has."""
+        await self._look()
+        await asyncio.gather(*self._loading.values())
+
+    async def _look(self) -> None:
+        """Starts a task for each model that has another champion, unless one is under way."""
         try:
             wanted = await asyncio.to_thread(self._read)
         except Exception as error:  # the database may be away for any reason of its driver
@@ -130,10 +166,13 @@ class Fleet:
             return
         self._registry_away = False
         for model, digest in wanted.items():
-            await self._follow_one(model, digest)
+            if model not in self._loading:
+                task = self._loading[model] = asyncio.create_task(self._follow_one(model, digest))
+                task.add_done_callback(lambda _, model=model: self._loading.pop(model, None))  # type: ignore[misc]
 
     def _read(self) -> dict[str, str]:
-        champions = ((model, self._champions.champion(model)) for model in self._champions.models())
+        names = self._names or self._champions.models()
+        champions = ((model, self._champions.champion(model)) for model in names)
         return {model: champion.digest for model, champion in champions if champion is not None}
 
     async def _follow_one(self, model: str, digest: str) -> None:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any
 
-from evertune.errors import NotReadyError
+from evertune.errors import InputError, NotReadyError
+from evertune.tensors import Tensors
 from serve import friendly, openapi
 from serve.asgi import Receive, Scope
 from serve.binary_part import split_body
 from serve.body import has_booleans, parse_object, read_body
 from serve.compression import decompress
+from serve.errors import EncodingError
 from serve.fleet import HOW_TO_GET_A_CHAMPION
-from serve.headers import Special, request_id, special_headers
+from serve.headers import CONTENT_ENCODING, Special, request_id, special_headers
 from serve.infer_response import metadata
 from serve.label_desk import read_labels
+from serve.live import Live
 from serve.metrics import CONTENT_TYPE
+from serve.multipart import MEDIA_TYPE, content_type, read_parts
+from serve.raw_request import RawReader, RawRequest
 from serve.reply import Reply
 from serve.worker import Worker
 
+_INLINE_BYTES = 16_384  # of raw columns: half a millisecond of tokenizing, which a thread would not do sooner
 _HTML = ((b"content-type", b"text/html; charset=utf-8"),)
 
 
@@ -49,18 +56,45 @@ class Handlers:
             request.inputs, request.rows, key_id=key_id, receive=receive, encode=encode, request_id=own_id
         )
 
-    async def predict(self, scope: Scope, receive: Receive) -> Reply:
-        """`POST /predict`."""
+    async def predict(self, scope: Scope, receive: Receive, model: str | None = None) -> Reply:
+        """`POST /predict`, `POST /predict/{name}`."""
         key_id = self._worker.door.enter(scope, "predict")
-        headers = special_headers(scope)
-        document = parse_object(await self._body(receive, headers))
+        headers, media_type = special_headers(scope), content_type(scope)
         own_id = request_id(headers)
-        fleet = self._worker.fleet
-        live = fleet.get(str(document["model"])) if "model" in document else fleet.only()
-        inputs = friendly.read_inputs(document, live.signature)
+        if media_type[: len(MEDIA_TYPE)].lower() == MEDIA_TYPE:
+            live, inputs = await self._read_parts(receive, media_type, headers, model)
+        else:
+            body = await self._body(receive, headers)
+            document = parse_object(body)
+            live = self._named(document.get("model") if model is None else model)
+            if live.raw is None:
+                inputs = friendly.read_inputs(document, live.signature)
+            else:
+                inputs = await self._preprocess(live.raw, live.raw.from_json(document), len(body))
         rows = len(next(iter(inputs.values())))
         encode = partial(friendly.write_response, live)
         return await live.predict(inputs, rows, key_id=key_id, receive=receive, encode=encode, request_id=own_id)
+
+    async def _read_parts(
+        self, receive: Receive, media_type: bytes, headers: Special, model: str | None
+    ) -> tuple[Live, Tensors]:
+        if CONTENT_ENCODING in headers:
+            raise EncodingError("parts that are compressed as a whole are not read", fix="Send them as they are.")
+        live = self._named(model)  # before the body: nothing is read for a model that is not there
+        if live.raw is None:
+            raise InputError(f"model {live.model!r} takes tensors only", fix="Send JSON; /docs shows an example.")
+        parts = await read_parts(receive, media_type, self._worker.settings.max_body_bytes)
+        return live, await self._preprocess(live.raw, live.raw.from_parts(parts), sum(len(p.content) for p in parts))
+
+    async def _preprocess(self, reader: RawReader, request: RawRequest, size_bytes: int) -> Tensors:
+        if size_bytes <= _INLINE_BYTES and not reader.is_slow(request):
+            return reader.tensors(request)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker.preprocessing, reader.tensors, request)
+
+    def _named(self, model: Any) -> Live:
+        fleet = self._worker.fleet
+        return fleet.only() if model is None else fleet.get(str(model))
 
     async def labels(self, scope: Scope, receive: Receive) -> Reply:
         """`POST /labels`."""
@@ -76,11 +110,13 @@ class Handlers:
 
     async def ready(self, _scope: Scope, _receive: Receive) -> Reply:
         """`GET /v2/health/ready`, `/readyz`."""
-        if not self._worker.fleet.live:
-            failures = list(self._worker.fleet.failures.values())
+        fleet = self._worker.fleet
+        if not fleet.is_ready:
+            failures = list(fleet.failures.values())
             if failures:
                 raise NotReadyError(f"the champion does not load: {failures[0].error['error']}")
-            raise NotReadyError("there is no champion yet", fix=HOW_TO_GET_A_CHAMPION)
+            of_them = f" of {', '.join(fleet.missing)}" if fleet.missing else ""
+            raise NotReadyError(f"there is no champion{of_them} yet", fix=HOW_TO_GET_A_CHAMPION)
         return Reply.json({"ready": True})
 
     async def server(self, _scope: Scope, _receive: Receive) -> Reply:
@@ -96,7 +132,9 @@ class Handlers:
     async def model(self, _scope: Scope, _receive: Receive, model: str) -> Reply:
         """`GET /v2/models/{name}`."""
         live = self._worker.fleet.get(model)
-        return Reply.json(metadata(live.bundle.manifest) | self._state(model))
+        columns = [] if live.raw is None else live.raw.columns
+        described = [{"name": each.name, "type": each.type, "description": each.description} for each in columns]
+        return Reply.json(metadata(live.bundle.manifest) | self._state(model) | {"columns": described})
 
     async def model_ready(self, _scope: Scope, _receive: Receive, model: str) -> Reply:
         """`GET /v2/models/{name}/ready`."""
@@ -109,7 +147,7 @@ class Handlers:
 
     async def openapi(self, _scope: Scope, _receive: Receive) -> Reply:
         """`GET /openapi.json`, `/docs.json`."""
-        return Reply.json(openapi.document(self._worker.fleet.live.values()))
+        return Reply.json(openapi.document(self._worker.fleet.in_order))
 
     async def docs(self, _scope: Scope, _receive: Receive) -> Reply:
         """`GET /`, `/docs`."""

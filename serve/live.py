@@ -14,6 +14,7 @@ from serve.asgi import Receive
 from serve.batcher import Batcher
 from serve.infer_request import RequestReader
 from serve.infer_response import ResponseWriter
+from serve.raw_request import RawReader
 from serve.reply import Reply
 from serve.ticket import Outcome, Ticket
 
@@ -28,12 +29,14 @@ class Live:
     Attributes:
         bundle: What is served.
         batcher: Of this version alone.
+        raw: Reads raw columns; None where the bundle has no preprocessor.
         reader: Of Open Inference Protocol requests.
         writer: Of the responses.
     """
 
     bundle: Bundle
     batcher: Batcher
+    raw: RawReader | None = None
     reader: RequestReader = field(init=False)
     writer: ResponseWriter = field(init=False)
 

@@ -15,6 +15,7 @@ from evertune.settings import Settings
 from evertune.tensors import Tensors
 from serve.batcher import Batcher
 from serve.live import Live
+from serve.raw_request import RawReader
 from serve.recorder import Recorder
 
 # Up to here a full batch runs on the event loop. Handing it to a thread would let the loop read the next requests
@@ -59,7 +60,24 @@ class Loader:
             max_queue_rows=self._settings.serve.max_queue_rows,
             executor=None if quick else self._executor,
         )
-        return Live(bundle, batcher)
+        return Live(bundle, batcher, self._raw_reader(bundle))
+
+    def _raw_reader(self, bundle: Bundle) -> RawReader | None:
+        """Tried once on what the documentation shows, so that no client pays for imports, or finds them missing."""
+        if bundle.preprocessor is None:
+            return None
+        serve, signature = self._settings.serve, bundle.manifest.signature
+        example = {column.name: [column.example] for column in bundle.preprocessor.columns}
+        try:
+            bundle.preprocessor.transform(example)
+        except Exception as error:  # a missing package, or what a library says of a file made elsewhere
+            raise BundleError(
+                f"the preprocessor of bundle {bundle.digest[:12]} does not run here: {error}",
+                fix="Install what Evertune's base dependencies name, or export the model again.",
+            ) from error
+        return RawReader(
+            bundle.preprocessor, signature, max_rows=serve.max_queue_rows, max_tensor_bytes=serve.max_tensor_bytes
+        )
 
 
 def _warm(session: Session, golden: Tensors, max_rows: int) -> float:

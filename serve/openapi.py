@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from evertune.datatypes import DATATYPES, STRINGS
+from evertune.datatypes import DATATYPES
 from evertune.tensors import TensorSpec
 from serve.live import Live
 from serve.openapi_binary import with_binary
+from serve.openapi_inputs import example_value, request_content
 
 try:
     VERSION = version("evertune")
@@ -60,13 +61,13 @@ def document(models: Iterable[Live]) -> dict[str, Any]:
     """The OpenAPI 3.0 document.
 
     Args:
-        models: What is loaded; the first gives the examples.
+        models: What is loaded; the first gives the examples of the routes that all share.
     """
-    live = next(iter(models), None)
+    models = list(models)
+    live = models[0] if models else None
     specs = live.signature.inputs if live else (_SMALL,)
     model = live.model if live else "NAME"
     label = live.kind.example_label(live.labels) if live else "sneaker"
-    answer = _example_answer(live) if live else {"label": "sneaker"}
     outputs = live.signature.outputs if live else (TensorSpec("probabilities", "float32", (2,)),)
     return {
         "openapi": "3.0.3",
@@ -91,7 +92,8 @@ def document(models: Iterable[Live]) -> dict[str, Any]:
             },
         },
         "paths": {
-            "/predict": {"post": _predict(specs, model, answer), "parameters": [_AGAIN]},
+            "/predict": {"post": _predict(live), "parameters": [_AGAIN]},
+            **{f"/predict/{each.model}": {"post": _predict(each), "parameters": [_AGAIN]} for each in models},
             "/v2/models/{name}/infer": {
                 "post": with_binary(_infer(specs, outputs, model)),
                 "parameters": [_name(model), _AGAIN],
@@ -110,13 +112,6 @@ def document(models: Iterable[Live]) -> dict[str, Any]:
     }
 
 
-def _example_value(spec: TensorSpec) -> Any:
-    value: Any = {"bool": False, STRINGS: "text"}.get(spec.dtype, 0)
-    for size in reversed(spec.shape):
-        value = [value] * (size or 1)
-    return value
-
-
 def _example_answer(live: Live) -> dict[str, Any]:
     """What the kind answers where every output is zero."""
     zeros = {
@@ -131,7 +126,7 @@ def _tensor(spec: TensorSpec) -> dict[str, Any]:
         "name": spec.name,
         "shape": [1, *(size or 1 for size in spec.shape)],
         "datatype": DATATYPES[spec.dtype],
-        "data": _flat(_example_value(spec)),
+        "data": _flat(example_value(spec)),
     }
 
 
@@ -139,14 +134,16 @@ def _flat(value: Any) -> list[Any]:
     return [leaf for part in value for leaf in _flat(part)] if isinstance(value, list) else [value]
 
 
-def _predict(specs: tuple[TensorSpec, ...], model: str, answer: dict[str, Any]) -> dict[str, Any]:
+def _predict(live: Live | None) -> dict[str, Any]:
+    example = {"inputs": {_SMALL.name: [example_value(_SMALL)]}}
+    model, answer = (live.model, _example_answer(live)) if live else ("NAME", {"label": "sneaker"})
     return _post(
         "Answers and confidence.",
-        {"inputs": {spec.name: [_example_value(spec)] for spec in specs}},
+        request_content(live) if live else _json(example),
         {"predictions": [{"id": _ROW, **answer, "confidence": 0.93}], "model": model, "digest": "ab" * 32},
         "The confidence is the expected score of the answer: for classification the calibrated probability that the "
-        "label is right, else the expected 1 - loss. `instances` (a list of rows) may stand "
-        "instead of `inputs`. Keep the ids: labels refer to them.",
+        "label is right, else the expected 1 - loss. `instances` (a list of rows) may stand instead of `inputs`. Keep "
+        "the ids: labels refer to them. Of several models `/predict/{name}` names one.",
     )
 
 
@@ -159,25 +156,25 @@ def _infer(specs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], model
         "parameters": {"digest": "ab" * 32, "request_id": _ROW[:36], "prediction_ids": [_ROW]},
         "outputs": [_tensor(spec) for spec in outputs],
     }
-    return _post("Open Inference Protocol V2.", {"inputs": inputs}, answer)
+    return _post("Open Inference Protocol V2.", _json({"inputs": inputs}), answer)
 
 
 def _labels(label: Any) -> dict[str, Any]:
     return _post(
         "True labels of earlier predictions.",
-        {"labels": [{"id": _ROW, "label": label}]},
+        _json({"labels": [{"id": _ROW, "label": label}]}),
         {"accepted": 1, "unchanged": 0, "corrected": 0},
         "They are on disk when the answer comes. All labels of a request are stored, or none; sending one again is "
         "safe, and sending another one for the same row corrects it.",
     )
 
 
-def _post(summary: str, request: Any, answer: Any, description: str = "") -> dict[str, Any]:
+def _post(summary: str, content: dict[str, Any], answer: Any, description: str = "") -> dict[str, Any]:
     return {
         "summary": summary,
         "description": description,
         "security": [{"key": []}],
-        "requestBody": {"required": True, "content": _json(request)},
+        "requestBody": {"required": True, "content": content},
         "responses": {
             "200": {"description": "Done.", "content": _json(answer)},
             **{code: _failure(text) for code, text in _FAILURES.items()},

@@ -14,6 +14,7 @@ from serve.reply import Reply
 Handler = Callable[[Scope, Receive], Awaitable[Reply]]
 ModelHandler = Callable[..., Awaitable[Reply]]  # takes the model's name besides
 _MODELS = "/v2/models/"
+_PREDICT = "/predict/"
 _RECENT = 256
 
 
@@ -36,6 +37,7 @@ class Router:
     def __init__(self, handlers: Handlers) -> None:
         self._exact = {path: Route(path, method, handler) for path, method, handler in _exact_routes(handlers)}
         self._recent: dict[str, Route] = {}
+        self._predict = handlers.predict
         self._of_model: dict[str, tuple[str, ModelHandler]] = {
             "infer": ("POST", handlers.infer),
             "ready": ("GET", handlers.model_ready),
@@ -47,16 +49,20 @@ class Router:
 
         Raises:
             MethodError: The path is ours, the method is not.
-            RouteError: The path is below `/v2/` and leads nowhere.
+            RouteError: The path is below `/v2/` or `/predict/` and leads nowhere.
         """
         route = self._exact.get(path) or self._recent.get(path) or self._model_route(path)
-        if route is None and (path.startswith("/v2/") or (len(path) > 1 and path.rstrip("/") in self._exact)):
+        if route is None and (
+            path.startswith(("/v2/", _PREDICT)) or (len(path) > 1 and path.rstrip("/") in self._exact)
+        ):
             raise RouteError(f"no such path: {path[:200]}", fix="See /docs for all paths.")
         if route is not None and method != route.method and not (method == "HEAD" and route.method == "GET"):
             raise MethodError(f"{path[:200]} takes {route.method}", fix=f"Send {route.method}.", allow=route.method)
         return route
 
     def _model_route(self, path: str) -> Route | None:
+        if path.startswith(_PREDICT):
+            return self._predict_route(path)
         if not path.startswith(_MODELS):
             return None
         model, _, action = path[len(_MODELS) :].partition("/")
@@ -69,9 +75,17 @@ class Router:
         if found is None or not model:
             return None
         method, handler = found
+        return self._keep(path, Route(f"{_MODELS}{{name}}/{action}".rstrip("/"), method, partial(handler, model=model)))
+
+    def _predict_route(self, path: str) -> Route | None:
+        model = path[len(_PREDICT) :]
+        if not model or "/" in model:
+            return None
+        return self._keep(path, Route(f"{_PREDICT}{{name}}", "POST", partial(self._predict, model=model)))
+
+    def _keep(self, path: str, route: Route) -> Route:
         if len(self._recent) >= _RECENT:  # names are the clients' choice
             self._recent.clear()
-        route = Route(f"{_MODELS}{{name}}/{action}".rstrip("/"), method, partial(handler, model=model))
         self._recent[path] = route
         return route
 

@@ -29,6 +29,7 @@ _TICK_SECONDS = 0.2  # of gauges, of handing over counters, of looking for the s
 # Requests leave no cycles behind, but those in flight hold more than Python's default of 700 new objects, so that it
 # looked through them again and again and found nothing.
 _GC_THRESHOLD = 20_000
+_PREPROCESSING_THREADS = 2  # that decode images; each may hold one decoded file of the largest size
 _log = logging.getLogger("evertune.serve")
 
 
@@ -51,9 +52,10 @@ class Worker:
         self._encoders: dict[str, Encode] = {}
         self._spool = Spool(project.spool, limit_bytes=serve.max_spool_bytes)
         self._drain = DrainProcess(project.root, self._spool, rotate_seconds=serve.spool_drain_seconds)
+        self.preprocessing = ThreadPoolExecutor(_PREPROCESSING_THREADS, "preprocessing")
         self._executor = ThreadPoolExecutor(1, "model")  # one batch at a time; ONNX Runtime has threads of its own
         loader = Loader(self._store, project.settings, self._recorder, self._executor)
-        self.fleet = Fleet(ledger.registry, loader.load, self._on_swap)
+        self.fleet = Fleet(ledger.registry, loader.load, self._on_swap, names=serve.models, default=serve.default_model)
         self.labels = LabelDesk(ledger, self._encoder_of, self._drain.flush)
         self._tasks: list[asyncio.Task[None]] = []
         self._parent = os.getppid()
@@ -87,6 +89,7 @@ class Worker:
         await self._drain.stop()
         self._tick()
         self._executor.shutdown()
+        self.preprocessing.shutdown()
         self._ledger.close()
 
     def _recorder(self, bundle: Bundle) -> Recorder:
@@ -125,5 +128,5 @@ class Worker:
     def _tick(self) -> None:
         self.metrics.spool_bytes.set(self._spool.waiting_bytes)
         self.metrics.queue_rows.set(sum(live.batcher.queued_rows for live in self.fleet.live.values()))
-        self.metrics.ready.set(bool(self.fleet.live))
+        self.metrics.ready.set(self.fleet.is_ready)
         self.metrics.flush()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evertune.bundle import confidence, extras, reference
+from evertune.bundle import confidence, extras, preprocessing, reference
 from evertune.bundle import golden as golden_file
 from evertune.bundle.audit import DIGEST, read_checked, read_content
 from evertune.bundle.canonical import from_canonical
@@ -15,6 +15,7 @@ from evertune.bundle.confidence import ConfidenceMap
 from evertune.bundle.golden import Golden
 from evertune.bundle.manifest import Manifest
 from evertune.bundle.reference import Reference
+from evertune.preprocessing import Preprocessor
 
 if TYPE_CHECKING:
     from evertune.runtime.session import Session
@@ -35,6 +36,7 @@ class Bundle:
         calibration: Raw top probability to probability of being right.
         reference: What monitoring compares with.
         golden: Rows that prove a load.
+        preprocessor: From raw columns to the graph's inputs; None where clients send tensors.
     """
 
     digest: str
@@ -43,6 +45,7 @@ class Bundle:
     calibration: ConfidenceMap
     reference: Reference
     golden: Golden
+    preprocessor: Preprocessor | None = None
 
     @classmethod
     def open(cls, folder: Path, *, expected_digest: str | None = None) -> Bundle:
@@ -65,6 +68,7 @@ class Bundle:
             ConfidenceMap.from_json(from_canonical(files[confidence.FILE_NAME], confidence.FILE_NAME)),
             Reference.from_json(from_canonical(files[reference.FILE_NAME], reference.FILE_NAME)),
             Golden.from_json(from_canonical(files[golden_file.FILE_NAME], golden_file.FILE_NAME)),
+            preprocessing.read(manifest.preprocessing, files, manifest.signature),
         )
 
     @property

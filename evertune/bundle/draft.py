@@ -8,6 +8,7 @@ from typing import Any
 
 from evertune.bundle import confidence, manifest
 from evertune.bundle import golden as golden_file
+from evertune.bundle import preprocessing as preprocessing_file
 from evertune.bundle import reference as reference_file
 from evertune.bundle.canonical import to_canonical
 from evertune.bundle.confidence import ConfidenceMap
@@ -35,13 +36,18 @@ def write_content(
 ) -> Manifest:
     """Writes `manifest.json` and the files it lists into an empty or new folder.
 
+    Args, where the name does not say it:
+        preprocessing: `Preprocessor.to_json()`; empty where the graph does everything.
+
     Returns:
         The manifest, whose digest is the bundle's address.
 
     Raises:
         BundleError: A field is not allowed (unknown recipe, repeated label, empty name).
     """
+    entry, preprocessing_files = preprocessing_file.entry_of(preprocessing)
     files = {
+        **preprocessing_files,
         "model.onnx": model_bytes,
         confidence.FILE_NAME: to_canonical(calibration.to_json()),
         reference_file.FILE_NAME: to_canonical(reference.to_json()),
@@ -53,12 +59,13 @@ def write_content(
         kind,
         tuple(labels),
         signature,
-        dict(preprocessing),
+        entry,
         recipe,
         {name: FileEntry.of(content) for name, content in files.items()},
         dict(parameters or {}),
     )
     checked = Manifest.from_bytes(draft.to_bytes())  # nothing is written that could not be read back
+    preprocessing_file.read(checked.preprocessing, files, signature)
     for name, content in files.items():
         write_atomic(folder / name, content)
     write_atomic(folder / manifest.FILE_NAME, checked.to_bytes())  # last: without it the folder is no content

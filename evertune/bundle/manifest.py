@@ -50,7 +50,7 @@ class Manifest:
         kind: Of the task: one of `evertune.kinds.KINDS`.
         labels: Class or label names, item ids, or the target's name.
         signature: Inputs and outputs of the graph.
-        preprocessing: Host-side steps as data; empty where the graph does everything.
+        preprocessing: Names the content file with the host-side steps; empty where the graph does everything.
         recipe: Precision of the model: one of `RECIPES`.
         files: Every content file except the manifest, by name.
         parameters: What the kind needs at serving time, such as `loss_scale`.
@@ -70,6 +70,12 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256 of the canonical bytes: the bundle's address, 64 hex digits."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    @property
+    def preprocessing_sha256(self) -> str | None:
+        """Two bundles with the same one make the same tensors of the same raw rows."""
+        entry = self.files.get(str(self.preprocessing.get("file")))
+        return None if entry is None else entry.sha256
 
     def to_bytes(self) -> bytes:
         """The file `manifest.json`."""

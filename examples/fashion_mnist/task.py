@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from evertune.preprocessing import Image, Preprocessor
 from evertune.task import Splits, Task
-from evertune.tensors import TensorSpec
 from examples.fashion_mnist.data import training_rows
 from tune import presets
+
+# `image`: uint8, 28 x 28, from files of any size
+PREPROCESSOR = Preprocessor((Image("file", height=28, width=28, channels=1, resize="bilinear"),))
 
 
 class FashionMnist(Task):
@@ -18,7 +21,11 @@ class FashionMnist(Task):
         *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     )
-    inputs = (TensorSpec("image", "uint8", (28, 28)),)
+    inputs = PREPROCESSOR.outputs
+
+    def preprocessor(self) -> Preprocessor:
+        """For clients that send files; others send pixels."""
+        return PREPROCESSOR
 
     def load(self) -> Splits:
         """The shipped 12,000 rows, in the order they were drawn."""

@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
-from cli.scaffold.task import MyTask
+from cli.init_command import Preset
+from cli.scaffold.image.task import MyTask
+from evertune.checks import check_splits
+from evertune.errors import DataError
 from evertune.keys import Keyring
+from evertune.loading import load_task
 from evertune.settings import Settings, load_project
 from evertune.task import LabelledWindow
 
@@ -35,6 +39,35 @@ def test_the_project_is_complete(made: tuple[Path, Any]) -> None:
     key = Keyring(load_project(folder).keys_path).verify(told["api_key"], "predict")
     assert key.roles == {"predict", "label"}
     assert told["api_key"] not in (folder / ".evertune" / "keys.json").read_text()
+
+
+@pytest.mark.parametrize("preset", [preset.value for preset in Preset])
+def test_every_preset_makes_a_short_task_that_works_as_it_is(run: Run, tmp_path: Path, preset: str) -> None:
+    folder = tmp_path / "Mine"
+    assert run("init", str(folder), "--preset", preset, "--json").json()["preset"] == preset
+    assert len((folder / "task.py").read_text().splitlines()) < 40
+    readme = (folder / "README.md").read_text()
+    assert "PRESET" not in readme
+    assert "/predict" in readme
+    if preset == "recommendation":
+        with pytest.raises(DataError, match=r"interactions\.csv"):
+            load_task("task.py:MyTask", folder)
+        return
+    task = load_task("task.py:MyTask", folder)
+    splits = task.load()
+    check_splits(task, splits)
+    assert task.name == "Mine"
+    assert len(splits.train) > 1000
+    preprocessor = task.preprocessor()
+    assert preprocessor is not None
+    assert set(preprocessor.transform({column.name: [column.example] for column in preprocessor.columns}))
+
+
+def test_an_unknown_preset_makes_nothing(run: Run, tmp_path: Path) -> None:
+    done = run("init", str(tmp_path / "Mine"), "--preset", "audio")
+    assert done.code == 2
+    assert "tabular" in done.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_setting_is_shown_with_its_default(made: tuple[Path, Any]) -> None:

@@ -22,6 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from evertune.bundle import Bundle, BundleStore, ConfidenceMap, Golden, Reference, write_content
 from evertune.keys import Keyring
 from evertune.ledger import Ledger
+from evertune.preprocessing import Categories, Image, Numbers, Preprocessor, Text
 from evertune.runtime import Session
 from evertune.settings import Project, load_project
 from evertune.tensors import Signature, TensorSpec
@@ -268,3 +269,97 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     finally:
         stop_server(running)
         shutil.rmtree(root, ignore_errors=True)
+
+
+RAW = Preprocessor(
+    (
+        Image("photo", *SHAPE, channels=1, output="image"),
+        Numbers(("age",), (40.0,), (40.0,), (10.0,), "numbers"),
+        Categories(("city",), (("Oslo", "Rome"),), "codes"),
+        Text.fit({"note": ["to be worn", "worn out", "new"] * 5}, "note", length=4, vocabulary=300),
+    )
+)
+"""One step of each kind; the first makes the input that the tiny model has."""
+
+
+def put_raw_bundle(store: BundleStore, draft: Path, preprocessor: Preprocessor, *, model: str) -> Bundle:
+    """A bundle whose graph is one random layer over all that the preprocessor makes."""
+    signature = Signature(preprocessor.outputs, (TensorSpec("probabilities", "float32", (3,)),))
+    content = _raw_onnx(signature)
+    example = {column.name: [column.example] * 2 for column in preprocessor.columns}
+    inputs = preprocessor.transform(example)
+    write_content(
+        draft,
+        model_bytes=content,
+        model=model,
+        kind="classification",
+        labels=LABELS,
+        signature=signature,
+        preprocessing=preprocessor.to_json(),
+        recipe="fp32",
+        calibration=ConfidenceMap((0.0, 1.0), (0.0, 1.0), 100),
+        reference=Reference(0.1, 0.15, 100, 0.9),
+        golden=Golden(inputs, Session(content, signature).run(inputs), 1e-5),
+    )
+    return store.put(draft, attestation={})
+
+
+def _raw_onnx(signature: Signature) -> bytes:
+    types = {"uint8": TensorProto.UINT8, "int32": TensorProto.INT32, "float32": TensorProto.FLOAT}
+    nodes, width = [], 0
+    for spec in signature.inputs:
+        nodes.append(helper.make_node("Cast", [spec.name], [f"{spec.name}_float"], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Flatten", [f"{spec.name}_float"], [f"{spec.name}_flat"]))
+        width += int(np.prod([size or 1 for size in spec.shape]))
+    nodes += [
+        helper.make_node("Concat", [f"{spec.name}_flat" for spec in signature.inputs], ["all"], axis=1),
+        helper.make_node("Gemm", ["all", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"]),
+    ]
+    weights = np.random.default_rng(0).normal(size=(width, 3)).astype(np.float32) / 256
+    graph = helper.make_graph(
+        nodes,
+        "raw",
+        [helper.make_tensor_value_info(s.name, types[s.dtype], ["batch", *s.shape]) for s in signature.inputs],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 3])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return bytes(model.SerializeToString())
+
+
+@pytest.fixture(scope="session")
+def raw_preprocessor() -> Preprocessor:
+    return RAW
+
+
+@pytest.fixture(scope="session")
+def raw_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Two models in one server: `wardrobe` takes raw columns and is the default, `shoes` takes tensors."""
+    root = tmp_path_factory.mktemp("raw")
+    text = "[serve]\nmax_body_bytes = 200000\nmax_queue_rows = 100\nregistry_poll_seconds = 0.1\n"
+    text += 'models = ["wardrobe", "shoes"]\ndefault_model = "wardrobe"\n'
+    project = make_project(root / "project", text)
+    running = start_server(project, root / "log")
+    try:
+        running.promote(running.put(1, model="hats").digest, "hats")  # has a champion, is not to be served
+        running.promote(running.put(1).digest)
+        running.wait(lambda: running.get("/v2/models/shoes/ready").status_code == 200)
+        running.before_champion = {"ready": running.get("/readyz"), "predict": running.post("/predict", {"inputs": {}})}
+        bundle = put_raw_bundle(BundleStore(project.bundle_url), root / "raw", RAW, model="wardrobe")
+        running.promote(bundle.digest, "wardrobe")
+        running.wait(lambda: running.get("/readyz").status_code == 200)
+        yield running
+    finally:
+        stop_server(running)
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture
+def put_raw(tmp_path: Path) -> Callable[..., Bundle]:
+    """Puts a bundle of the model `wardrobe` with a preprocessor into a store."""
+
+    def put(store: BundleStore, preprocessor: Preprocessor) -> Bundle:
+        return put_raw_bundle(store, tmp_path / "draft-raw", preprocessor, model="wardrobe")
+
+    return put

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ import pytest
 from evertune.bundle import Bundle, BundleStore
 from evertune.errors import BundleError, InputError, NotReadyError, UnknownModelError
 from evertune.ledger import Ledger
+from evertune.preprocessing import Preprocessor
 from evertune.settings import Project
 from serve.fleet import Fleet
 from serve.friendly import write_response
@@ -177,6 +180,65 @@ def test_of_several_models_one_must_be_named(place: Place) -> None:
         place.fleet.only()
     with pytest.raises(UnknownModelError, match="'coats'"):
         place.fleet.get("coats")
+
+
+def test_settings_say_which_models_are_served_and_which_one_is_meant(place: Place) -> None:
+    place.fleet = Fleet(place.champions, place._load, lambda *_: None, names=("shoes", "hats"), default="hats")
+    place.promote(1, "coats")
+    shoes = place.promote(2, "shoes")
+    assert place.refresh() == {"shoes": shoes}
+    assert not place.fleet.is_ready
+    assert place.fleet.missing == ["hats"]
+    for ask in (place.fleet.only, lambda: place.fleet.get("hats")):
+        with pytest.raises(NotReadyError, match="no champion of 'hats' yet"):
+            ask()
+    with pytest.raises(UnknownModelError, match="'coats'"):
+        place.fleet.get("coats")
+    place.promote(3, "hats")
+    place.refresh()
+    assert place.fleet.is_ready
+    assert place.fleet.only().model == "hats"
+    assert [live.model for live in place.fleet.in_order] == ["hats", "shoes"]
+    assert len({live.batcher for live in place.fleet.live.values()}) == 2
+
+
+def test_a_model_that_loads_for_ever_does_not_keep_others_waiting(place: Place) -> None:
+    stuck = threading.Event()
+
+    def load(model: str, digest: str) -> Live:
+        if model == "hats":
+            assert stuck.wait(30)
+        return place.loader.load(model, digest)
+
+    place.fleet = Fleet(place.champions, load, lambda *_: None)
+    place.promote(1, "hats")
+    first, second = place.promote(1, "shoes"), place.make_bundle(place.store, 2).digest
+
+    async def run() -> None:
+        following = asyncio.create_task(place.fleet.follow(0.01))
+        try:
+            for digest in (first, second):
+                place.champions.ledger.registry.promote("shoes", digest, reason="test", actor="test")
+                async with asyncio.timeout(30):
+                    while "shoes" not in place.fleet.live or place.fleet.get("shoes").digest != digest:
+                        await asyncio.sleep(0.01)
+            assert "hats" not in place.fleet.live
+        finally:
+            stuck.set()
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_a_preprocessor_that_does_not_run_here_keeps_its_bundle_out(
+    place: Place, raw_preprocessor: Preprocessor, monkeypatch: pytest.MonkeyPatch, put_raw: Callable[..., Bundle]
+) -> None:
+    bundle = put_raw(place.store, raw_preprocessor)
+    assert place.loader.load("wardrobe", bundle.digest).raw is not None
+    monkeypatch.setitem(sys.modules, "tokenizers", None)  # as where the package is missing
+    with pytest.raises(BundleError, match=r"does not run here.*tokenizers"):
+        place.loader.load("wardrobe", bundle.digest)
 
 
 def test_a_bundle_of_another_model_is_not_loaded(place: Place) -> None:

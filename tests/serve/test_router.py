@@ -24,6 +24,7 @@ def router() -> Router:
         ("POST", "/predict", "/predict"),
         ("HEAD", "/readyz", "/readyz"),
         ("GET", "/v2/models", "/v2/models"),
+        ("POST", "/predict/shoes", "/predict/{name}"),
         ("GET", "/v2/models/shoes", "/v2/models/{name}"),
         ("GET", "/v2/models/shoes/ready", "/v2/models/{name}/ready"),
         ("POST", "/v2/models/Schuhe & Söhne/infer", "/v2/models/{name}/infer"),
@@ -36,7 +37,9 @@ def test_a_route_is_counted_under_a_name_without_the_models(router: Router, meth
         assert route.name == name
 
 
-@pytest.mark.parametrize("path", ["/v2/", "/v2/modells", "/v2/models/", "/v2/models//infer", "/predict/", "/labels//"])
+@pytest.mark.parametrize(
+    "path", ["/v2/", "/v2/modells", "/v2/models/", "/v2/models//infer", "/predict/", "/predict/a/b", "/labels//"]
+)
 def test_what_is_nearly_a_path_of_ours_is_refused(router: Router, path: str) -> None:
     with pytest.raises(RouteError, match="no such path"):
         router.find("POST", path)
@@ -54,7 +57,12 @@ def test_versions_are_not_addressed(router: Router, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "right"),
-    [("GET", "/predict", "POST"), ("POST", "/metrics", "GET"), ("HEAD", "/v2/models/shoes/infer", "POST")],
+    [
+        ("GET", "/predict", "POST"),
+        ("POST", "/metrics", "GET"),
+        ("HEAD", "/v2/models/shoes/infer", "POST"),
+        ("GET", "/predict/shoes", "POST"),
+    ],
 )
 def test_a_wrong_method_is_told_the_right_one(router: Router, method: str, path: str, right: str) -> None:
     with pytest.raises(MethodError) as refused:
@@ -67,6 +75,7 @@ def test_a_wrong_method_is_told_the_right_one(router: Router, method: str, path:
 def test_names_that_clients_invent_do_not_pile_up(router: Router) -> None:
     for index in range(5000):
         router.find("GET", f"/v2/models/{index}/ready")
+        router.find("POST", f"/predict/{index}")
     assert len(router._recent) <= 256
 
 

@@ -1,4 +1,4 @@
-"""Model families for a user with data and no model code. Importing this imports no framework."""
+"""Images: a multilayer perceptron or a small convolutional network."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 from evertune.errors import TaskError
 from evertune.task import Task
 from evertune.tensors import TensorSpec
+from tune.presets._layers import ACTIVATIONS, activate, dense, head
 
-_ACTIVATIONS = ["relu", "gelu", "silu"]  # all three have an ONNX operator or a short graph
 _MOST_LAYERS = 3  # of convolutions
 _SMALLEST = 3  # side of an image into which a convolution fits
-_MOMENTUM = 0.9  # of the running mean and variance: searches train for few steps
 
 
 def image(hp: Any, task: Task) -> Any:
@@ -25,7 +24,7 @@ def image(hp: Any, task: Task) -> Any:
             to [0, 1] inside the model.
 
     Returns:
-        An uncompiled Keras model that gives class probabilities.
+        An uncompiled Keras model with the output of the task's kind.
 
     Raises:
         TaskError: The task's input is not one image.
@@ -34,7 +33,7 @@ def image(hp: Any, task: Task) -> Any:
 
     spec = _only_image(task)
     family = hp.Choice("family", ["cnn", "mlp"])
-    activation = hp.Choice("activation", _ACTIVATIONS)
+    activation = hp.Choice("activation", ACTIVATIONS)
     normalize = hp.Boolean("batch_normalization", default=True)
     inputs = keras.Input(spec.shape, dtype=spec.dtype, name=spec.name)
     x = keras.layers.Rescaling(1 / 255 if spec.dtype == "uint8" else 1.0)(inputs)
@@ -42,32 +41,16 @@ def image(hp: Any, task: Task) -> Any:
         layers = hp.Int("mlp_layers", 1, 3, default=2)
         units = hp.Int("mlp_units", 32, 256, sampling="log", default=128)
         if family == "mlp":
-            x = _dense(keras.layers.Flatten()(x), layers, units, activation, normalize)
+            x = dense(keras.layers.Flatten()(x), layers, units, activation, normalize)
     with hp.conditional_scope("family", ["cnn"]):
         layers = hp.Int("cnn_layers", 1, _deepest(spec), default=min(2, _deepest(spec)))
         filters = hp.Int("cnn_filters", 8, 32, sampling="log", default=16)
         units = hp.Int("cnn_units", 16, 128, sampling="log", default=64)
         if family == "cnn":
             x = _convolutions(x, spec, layers, filters, activation, normalize)
-            x = _dense(x, 1, units, activation, normalize)
+            x = dense(x, 1, units, activation, normalize)
     x = keras.layers.Dropout(hp.Float("dropout", 0.0, 0.5, step=0.1, default=0.1))(x)
-    return keras.Model(inputs, keras.layers.Dense(len(task.labels), activation="softmax")(x), name=task.name)
-
-
-def _dense(x: Any, layers: int, units: int, activation: str, normalize: bool) -> Any:
-    import keras
-
-    for _ in range(layers):
-        x = _activate(keras.layers.Dense(units, use_bias=not normalize)(x), activation, normalize, axis=-1)
-    return x
-
-
-def _activate(x: Any, activation: str, normalize: bool, axis: int) -> Any:
-    import keras
-
-    if normalize:  # folded into the layer before it when the graph is optimised: free at serving
-        x = keras.layers.BatchNormalization(axis=axis, momentum=_MOMENTUM)(x)
-    return keras.layers.Activation(activation)(x)
+    return keras.Model(inputs, head(x, task), name=task.name)
 
 
 def _convolutions(x: Any, spec: TensorSpec, layers: int, filters: int, activation: str, normalize: bool) -> Any:
@@ -84,7 +67,7 @@ def _convolutions(x: Any, spec: TensorSpec, layers: int, filters: int, activatio
     layout, axis = ("channels_first", 1) if first else ("channels_last", -1)
     for layer in range(layers):
         x = keras.layers.Conv2D(filters * 2**layer, 3, strides=2, use_bias=not normalize, data_format=layout)(x)
-        x = _activate(x, activation, normalize, axis)
+        x = activate(x, activation, normalize, axis)
     return keras.layers.Flatten(data_format="channels_last")(x)
 
 

@@ -1,0 +1,1 @@
+"""`evertune init --preset recommendation`."""

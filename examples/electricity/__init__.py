@@ -1,0 +1,1 @@
+"""Elec2: the electricity market of New South Wales, in time order."""
