@@ -57,7 +57,7 @@ def measure_untrained(
         ExportError: The model does not convert or does not fit the task.
     """
     rows = _random_rows(task.signature, np.random.default_rng(seed))
-    source, session, _ = convert(model, task.signature, rows, settings)
+    source, session, _ = convert(model, task.signature, rows, settings, kind=task.kind)
     fp32 = _footprint(FP32, session, len(source.model_bytes), rows, limits)
     if fp32.over is None:
         return fp32

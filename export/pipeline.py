@@ -63,7 +63,7 @@ def export_model(
     del seed
     signature = task.signature
     rows = splits.validation.take(strided(len(splits.validation), _QUICK_ROWS)) if quick else splits.validation
-    source, session, parity = convert(model, signature, rows.inputs, settings)
+    source, session, parity = convert(model, signature, rows.inputs, settings, kind=task.kind)
     sessions, candidates = {FP32: session}, [Candidate(FP32, source.model_bytes, parity=parity)]
     for candidate, loaded in _quantized(source, signature, splits.calibration, rows, settings):
         candidates.append(candidate)
@@ -77,7 +77,7 @@ def export_model(
 
 
 def convert(
-    model: Any, signature: Signature, rows: Tensors, settings: ExportSettings
+    model: Any, signature: Signature, rows: Tensors, settings: ExportSettings, *, kind: str = "classification"
 ) -> tuple[Source, Session, Parity]:
     """Converts and proves the result on `rows`; a reused graph that fails the proof is traced anew.
 
@@ -85,13 +85,13 @@ def convert(
         ExportError: The model does not convert, does not fit the task, or answers otherwise than its source.
     """
     converter = converter_for(model)
-    source = converter.convert(model, signature)
+    source = converter.convert(model, signature, kind=kind)
     try:
         return _proved(source, signature, rows, settings)
     except ExportError:
         if not source.reused:
             raise
-    return _proved(converter.convert(model, signature, reuse=False), signature, rows, settings)
+    return _proved(converter.convert(model, signature, kind=kind, reuse=False), signature, rows, settings)
 
 
 def outputs_of(session: Session, inputs: Tensors) -> Tensors:

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from evertune.task import Task
-from tune.strategy import choose_strategy, compile_model
+from examples.fashion_mnist.task import FashionMnist
+from tune.frameworks.keras_model import compile_model
+from tune.strategy import choose_strategy
 
 
 def model() -> Any:
@@ -20,7 +22,7 @@ def compiled(steps: int = 100, **values: Any) -> Any:
     hps = keras_tuner.HyperParameters()
     hps.values = dict(values)
     made = model()
-    compile_model(hps, made, steps=steps)
+    compile_model(hps, made, FashionMnist(), steps=steps)
     return made
 
 
@@ -45,16 +47,18 @@ def test_a_batch_size_that_the_task_declared_itself_stays(task: Task) -> None:
     assert len([hp for hp in hps.space if hp.name == "batch_size"]) == 1
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "adagrad"])
 def test_each_optimizer_has_its_own_rate_and_settings(name: str) -> None:
     hps = keras_tuner.HyperParameters()
     hps.values = {"optimizer": name, "schedule": "constant"}
     made = model()
-    compile_model(hps, made, steps=10)
+    compile_model(hps, made, FashionMnist(), steps=10)
     own = {
         "adam": {"learning_rate"},
         "adamw": {"learning_rate", "weight_decay"},
         "sgd": {"sgd_learning_rate", "sgd_momentum"},
+        "rmsprop": {"learning_rate"},
+        "adagrad": {"adagrad_learning_rate"},
     }
     assert set(hps.values) == {"optimizer", "schedule", "label_smoothing"} | own[name]
     assert type(made.optimizer).__name__.lower() == name
@@ -80,7 +84,7 @@ def test_a_model_that_the_task_compiled_keeps_its_own_choices() -> None:
     hps = keras_tuner.HyperParameters()
     made = model()
     made.compile("rmsprop", "sparse_categorical_crossentropy")
-    compile_model(hps, made, steps=10)
+    compile_model(hps, made, FashionMnist(), steps=10)
     assert type(made.optimizer).__name__ == "RMSprop"
     assert hps.values == {}
 
