@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from evertune.errors import ExportError
-from evertune.tensors import Signature, Tensors
-from export.converters.sklearn_graph import with_boundary
+from evertune.tensors import Array, Signature, Tensors
+from export.converters.sklearn_graph import OPSET, with_boundary
 from export.converters.sklearn_rows import answer, class_places, is_regressor, matrix, width
 from export.converters.source import Source
 from export.graph import finish
 
-_OPSETS = {"": 18, "ai.onnx.ml": 3}
+_OPSETS = {"": OPSET, "ai.onnx.ml": 3}
 
 
 class SklearnConverter:
@@ -41,11 +41,15 @@ class SklearnConverter:
 
         proto = _convert(model, width(signature.inputs))
         output = proto.graph.output[0 if is_regressor(model) else 1]
-        places = np.arange(columns)
-        if not is_regressor(model):
-            example = model.predict_proba(np.zeros((1, width(signature.inputs)), np.float32))
-            places = places if isinstance(example, list) else class_places(model, example.shape[1])
+        places = _places(model, columns, width(signature.inputs))
         return Source(finish(with_boundary(proto, output.name, places, signature), signature), predict)
+
+
+def _places(model: Any, outputs: int, columns: int) -> Array | None:
+    if is_regressor(model):
+        return np.arange(outputs)
+    example = model.predict_proba(np.zeros((1, columns), np.float32))
+    return None if isinstance(example, list) else class_places(model, example.shape[1])
 
 
 def _convert(model: Any, columns: int) -> Any:

@@ -9,18 +9,21 @@ import numpy as np
 from evertune.tensors import Array, Signature
 from export.graph import BATCH
 
+OPSET = 18  # of ONNX; skl2onnx leaves it out of a graph that needs `ai.onnx.ml` alone
 _MATRIX = "X"  # the one input that skl2onnx was told of
 
 
-def with_boundary(model: Any, output: str, places: Array, signature: Signature) -> Any:
+def with_boundary(model: Any, output: str, places: Array | None, signature: Signature) -> Any:
     """Puts the making of the matrix before the graph and the order of classes behind it.
 
     Args:
         model: `onnx.ModelProto` with the input "X"; changed.
         output: Name of the value that is wanted; what only others need is left out.
-        places: The class of each of its columns.
+        places: The class of each of its columns; None where it holds "no" and "yes" for each label in turn.
         signature: Of the task.
     """
+    from onnx import helper
+
     graph = model.graph
     before, specs = _matrix_nodes(signature)
     nodes = [*before, *graph.node]
@@ -36,6 +39,9 @@ def with_boundary(model: Any, output: str, places: Array, signature: Signature) 
     _replace(graph.input, specs)
     _replace(graph.output, [_value(final, np.float32, signature.outputs[0].shape)])
     del graph.value_info[:]
+    domains = {node.domain for node in nodes}
+    kept = [each for each in model.opset_import if each.domain in domains and each.domain]
+    _replace(model.opset_import, [helper.make_opsetid("", OPSET), *kept])
     return model
 
 
@@ -57,10 +63,14 @@ def _matrix_nodes(signature: Signature) -> tuple[list[Any], list[Any]]:
     return nodes, specs
 
 
-def _answer_nodes(output: str, places: Array, columns: int) -> tuple[list[Any], list[Any]]:
+def _answer_nodes(output: str, places: Array | None, columns: int) -> tuple[list[Any], list[Any]]:
     """A class that no training row had gets a column of zeros; a regressor's value is reshaped to one column."""
     from onnx import helper, numpy_helper
 
+    if places is None:  # shape (labels, rows, 2)
+        yes = numpy_helper.from_array(np.array(1, np.int64), "answer_yes")
+        gathered = helper.make_node("Gather", [output, "answer_yes"], ["answer_labels"], axis=2)
+        return [gathered, helper.make_node("Transpose", ["answer_labels"], ["answer"], perm=[1, 0])], [yes]
     if len(places) == columns and (places == np.arange(columns)).all():
         shape = numpy_helper.from_array(np.array([-1, columns], np.int64), "answer_shape")
         return [helper.make_node("Reshape", [output, "answer_shape"], ["answer"])], [shape]
