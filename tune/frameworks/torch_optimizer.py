@@ -46,9 +46,9 @@ def restore_state(optimizer: Any, saved: Mapping[str, list[Array]]) -> None:
     import torch
 
     state: dict[int, dict[str, Any]] = {}
-    for key, (value,) in saved.items():
+    for key, values in saved.items():
         group, _, rest = key.partition(":")
         if group == "optimizer":
             number, _, name = rest.partition(":")
-            state.setdefault(int(number), {})[name] = torch.from_numpy(np.array(value))
+            state.setdefault(int(number), {})[name] = torch.from_numpy(np.array(values[0]))
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
