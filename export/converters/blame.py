@@ -75,11 +75,7 @@ def explain(error: Exception, run: Callable[[], Any], problem: str, words: Words
     layer = _layer_in_traceback(error, words)
     where = f"layer {layer!r}" if layer else "the model"
     if "specialized it to be a constant" in text:
-        return ExportError(
-            f"the model {problem}: {where} fixes the number of rows in a batch",
-            fix=f"Use {words.rows} for the batch axis, never a number or len(x).",
-            layer=layer,
-        )
+        return fixed_rows(error, problem, words)
     if any(sign in f"{type(error).__name__} {text}".lower() for sign in _BRANCHES):
         return ExportError(
             f"the model {problem}: {where} branches on the values of its input",
@@ -89,6 +85,16 @@ def explain(error: Exception, run: Callable[[], Any], problem: str, words: Words
     return ExportError(
         f"the model {problem}: {where}: {_first_line(error)}",
         fix=f"Correct the layer, or compute with {words.instead} in place of numpy.",
+        layer=layer,
+    )
+
+
+def fixed_rows(error: Exception, problem: str, words: Words = KERAS) -> ExportError:
+    """The error of a model that takes one number of rows only."""
+    layer = _layer_in_traceback(error, words)
+    return ExportError(
+        f"the model {problem}: {f'layer {layer!r}' if layer else 'the model'} fixes the number of rows in a batch",
+        fix=f"Use {words.rows} for the batch axis, never a number or len(x).",
         layer=layer,
     )
 

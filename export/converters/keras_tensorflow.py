@@ -16,7 +16,7 @@ from typing import Any
 from evertune.errors import ExportError
 from evertune.tensors import Signature, Tensors
 from export.converters.backend import is_keras_on
-from export.converters.blame import explain, unknown_operator
+from export.converters.blame import explain, fixed_rows, unknown_operator
 from export.converters.forward import example_rows, one_output
 from export.converters.source import Source
 from export.graph import finish
@@ -69,11 +69,11 @@ class _Forward:
         given = tensors[0] if len(tensors) == 1 else dict(zip(names, tensors, strict=True))
         return self.model(given, training=False)
 
-    def on_example(self) -> Any:
-        """The model's output for two rows of zeros."""
+    def on_example(self, rows: int = 2) -> Any:
+        """The model's output for some rows of zeros."""
         import tensorflow as tf
 
-        return self.call(*(tf.convert_to_tensor(value) for value in example_rows(self.signature).values()))
+        return self.call(*(tf.convert_to_tensor(value) for value in example_rows(self.signature, rows).values()))
 
     def check(self) -> None:
         """Calls the model once, which also creates the weights of a model that was never called."""
@@ -86,6 +86,10 @@ class _Forward:
         if not isinstance(result, tf.Tensor):
             raise one_output(result)
         check_width(tuple(result.shape), self.signature)
+        try:
+            self.on_example(3)
+        except Exception as error:
+            raise fixed_rows(error, _PROBLEM) from error
 
     def to_onnx(self) -> Any:
         """An `onnx.ModelProto` with the declared inputs only."""

@@ -21,8 +21,8 @@ from evertune.tables import read_table
 from evertune.task import Splits, Task
 from export.pipeline import convert
 from tune import presets
-from tune.seeding import seed_everything
 from tune.frameworks.keras_model import KerasLearner
+from tune.seeding import seed_everything
 from tune.strategy import Strategy
 from tune.training import validation_accuracy
 
