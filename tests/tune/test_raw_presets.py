@@ -12,6 +12,7 @@ import pytest
 
 import examples
 from evertune.errors import TaskError
+from evertune.kinds import kind_of
 from evertune.labelling import class_indices
 from evertune.preprocessing import Categories, Numbers, Preprocessor, Text
 from evertune.rows import Rows
@@ -114,6 +115,27 @@ def test_every_family_learns_real_rows_and_its_onnx_answers_alike(
     _, session, parity = convert(model, task.signature, splits.validation.inputs, ExportSettings())
     assert parity.absolute <= 1e-4
     assert session.run(splits.test.inputs)["probabilities"].shape == (len(splits.test), len(task.labels))
+
+
+KINDS: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
+    ("multilabel", ("wet", "cold"), {}),
+    ("regression", ("price",), {"loss_scale": 100.0}),
+    ("ranking", ("a", "b", "c"), {"top_k": 2}),
+]
+
+
+@pytest.mark.parametrize(("kind", "names", "more"), KINDS, ids=lambda value: value if isinstance(value, str) else "")
+def test_every_kind_has_its_output(weather: Task, kind: str, names: tuple[str, ...], more: dict[str, Any]) -> None:
+    task = type(f"Of{kind}", (type(weather),), {"kind": kind, "labels": names, **more})()
+    seed_everything(0)
+    model = task.build(keras_tuner.HyperParameters())
+    (output,) = task.signature.outputs
+    rows = {name: value[:64] for name, value in weather.load().validation.inputs.items()}
+    found = model.predict(model_inputs(rows), verbose=0)
+    assert found.shape == (64, *output.shape)
+    kind_of(kind).check_values(found)
+    _, _, parity = convert(model, task.signature, rows, ExportSettings(), kind=task.kind, parameters=task.parameters)
+    assert parity.rows == 74
 
 
 @pytest.mark.parametrize("family", ["bag", "cnn", "attention"])

@@ -33,11 +33,12 @@ def activate(x: Any, activation: str, normalize: bool, axis: int) -> Any:
 
 
 def head(x: Any, task: Task) -> Any:
-    """The output that the task's kind asks for."""
+    """The output that the task's kind asks for. A value is learned in units of the error that counts as wrong."""
     import keras
 
     (units,) = task.signature.outputs[0].shape
-    return keras.layers.Dense(units, activation=_OUTPUTS.get(task.kind))(x)
+    found = keras.layers.Dense(units, activation=_OUTPUTS.get(task.kind))(x)
+    return found * float(task.parameters["loss_scale"]) if task.kind == "regression" else found
 
 
 def step_of(task: Task, kind: type[StepT], preset: str) -> StepT:
