@@ -33,12 +33,13 @@ ERROR = (VALUES[:, 0] - TARGETS) / 2
 
 def _binary(smoothing: float, gamma: float) -> Array:
     t, p = BITS * (1 - smoothing) + smoothing / 2, SIGMOID
-    return -np.asarray(t * (1 - p) ** gamma * np.log(p) + (1 - t) * p**gamma * np.log(1 - p)).mean(axis=1)
+    terms: Array = t * (1 - p) ** gamma * np.log(p) + (1 - t) * p**gamma * np.log(1 - p)
+    return np.asarray(-terms.mean(axis=1))
 
 
 def _smoothed(smoothing: float) -> Array:
     target = np.eye(WIDTH)[CLASSES] * (1 - smoothing) + smoothing / WIDTH
-    return -np.asarray(target * np.log(SOFTMAX)).sum(axis=1)
+    return np.asarray(-(target * np.log(SOFTMAX)).sum(axis=1))
 
 
 def _huber(delta: float) -> Array:
@@ -145,7 +146,8 @@ class Some(Task):
 
 
 def task_of(kind_name: str, *names: str) -> Task:
-    return type("Own", (Some,), {"kind": kind_name, "losses": names})()
+    task: Task = type("Own", (Some,), {"kind": kind_name, "losses": names})()
+    return task
 
 
 @pytest.mark.parametrize("kind", list(LOSSES))
