@@ -54,17 +54,13 @@ def _ship(project: Project, study: str) -> Bundle:
 def _print(bundle: Bundle, attestation: dict[str, Any], *, promoted: bool) -> None:
     from rich.console import Console
 
+    from cli.evaluation_table import metrics_table
     from cli.tables import candidates_table
 
     console = Console()
     console.print(candidates_table(attestation))
     console.print(f"Ships {attestation['reason']}", highlight=False, markup=False)
-    accuracy = attestation["evaluation"]["accuracy"]
-    console.print(
-        f"Accuracy {accuracy['value']:.4f} [{accuracy['interval']['lower']:.4f}, {accuracy['interval']['upper']:.4f}] "
-        f"on {attestation['evaluation']['rows']} rows that the search never saw.",
-        highlight=False,
-    )
+    console.print(metrics_table(attestation["evaluation"]))
     console.print(f"Bundle {bundle.digest}\n", highlight=False)
     if promoted:
         console.print(f"{bundle.manifest.model}: {bundle.digest[:12]} is the champion. Next: bentoml serve")

@@ -83,7 +83,7 @@ class KerasLearner:
         import keras
 
         history = self.model.fit(
-            _for_model(lesson.inputs),
+            model_inputs(lesson.inputs),
             lesson.labels,
             sample_weight=lesson.weights,
             batch_size=self._batch_size,
@@ -114,7 +114,7 @@ class KerasLearner:
 
     def predict(self, inputs: Tensors) -> Array:
         """See `Learner.predict`."""
-        return np.asarray(self.model.predict(_for_model(inputs), batch_size=_PREDICT_ROWS, verbose=0))
+        return np.asarray(self.model.predict(model_inputs(inputs), batch_size=_PREDICT_ROWS, verbose=0))
 
     def exported(self) -> Any:
         """The model: its converter calls it with `training=False`."""
@@ -142,6 +142,6 @@ class KerasLearner:
         return all(assign(variables, values) for variables, values in groups)
 
 
-def _for_model(inputs: Tensors) -> Any:
+def model_inputs(inputs: Tensors) -> Any:
     """What Keras is called with: the array itself where there is one input, else arrays by name."""
     return next(iter(inputs.values())) if len(inputs) == 1 else inputs
