@@ -10,13 +10,17 @@ import typer
 from cli import (
     approve_command,
     demo_command,
+    doctor_command,
+    explain_command,
     export_command,
     init_command,
     key_command,
+    labels_command,
     monitor_command,
     pause_command,
     promote_command,
     reject_command,
+    report_command,
     resume_command,
     retune_command,
     rollback_command,
@@ -31,7 +35,6 @@ from evertune.errors import EvertuneError
 app = typer.Typer(
     name="evertune",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # an unexpected error is a bug: its plain traceback is what a report needs
     help="Keeps a deployed model in tune: search, export, serve, watch, re-tune.",
     epilog="Start with: evertune init my-model",
@@ -52,10 +55,14 @@ _COMMANDS = (
     ("promote", promote_command.promote, "evertune promote 4f0c2a9be1d7"),
     ("rollback", rollback_command.rollback, 'evertune rollback --reason "complaints"'),
     ("status", status_command.status, "evertune status --json"),
+    ("explain", explain_command.explain, "evertune explain 3"),
+    ("doctor", doctor_command.doctor, "evertune doctor --json"),
     ("demo", demo_command.demo, "evertune demo --seed 1"),
 )
 for _name, _command, _example in _COMMANDS:
     app.command(_name, epilog=f"Example: {_example}")(_command)
+app.add_typer(report_command.app, name="report", epilog="Example: evertune report study --open")
+app.add_typer(labels_command.app, name="labels", epilog="Example: evertune labels import truth.csv")
 app.add_typer(key_command.app, name="key", epilog='Example: evertune key create "shop frontend" --role predict')
 
 

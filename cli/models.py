@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from evertune.errors import InputError
 
 if TYPE_CHECKING:
-    from evertune.ledger import Ledger
+    from evertune.ledger import Deployment, Ledger
 
 
 def the_model(ledger: Ledger, name: str | None) -> str:
@@ -26,3 +26,16 @@ def the_model(ledger: Ledger, name: str | None) -> str:
     if not known:
         raise InputError("no model was promoted yet", fix="Run `evertune tune`, then `evertune export --promote`.")
     raise InputError(f"there are several models: {', '.join(known)}", fix="Add --model NAME.")
+
+
+def the_champion(ledger: Ledger, name: str | None) -> Deployment:
+    """The champion of `the_model`.
+
+    Raises:
+        InputError: There is none, or the choice is not clear.
+    """
+    model = the_model(ledger, name)
+    champion = ledger.registry.champion(model)
+    if champion is None:
+        raise InputError(f"{model!r} has no champion", fix="Run `evertune promote DIGEST`.")
+    return champion

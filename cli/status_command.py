@@ -2,47 +2,77 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from cli.options import Json
 
 if TYPE_CHECKING:
     from evertune.ledger import Deployment, Ledger
     from evertune.settings import Project
+    from monitoring.bundle_facts import BundleFacts
 
 _LATEST = 5  # requests and jobs that people are shown; programs ask the ledger for more
 
 
-def status(json_output: Json = False) -> None:
-    """Show champions with their evidence of drift, labels, re-tune requests and jobs, and searches."""
+def status(
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C.")] = False,
+    interval: Annotated[float, typer.Option("--interval", min=0.2, help="With --watch: seconds between looks.")] = 2.0,
+    json_output: Json = False,
+) -> None:
+    """Show champions with their evidence of drift, labels, re-tune requests and jobs, and searches.
+
+    With --watch it is a live table, with the rates of predictions and labels between two looks.
+    """
     from cli.output import print_json
     from cli.status_text import print_status
-    from evertune.ledger import Ledger
+    from cli.status_watch import watch_status
+    from evertune.errors import InputError
     from evertune.settings import load_project
 
-    project = load_project()
-    with Ledger.open(project.ledger_url) as ledger:
-        found = {
-            "project": str(project.root),
-            "task": project.settings.project.task,
-            "models": [_model(project, ledger, name) for name in ledger.registry.models()],
-            "schedules": _schedules(project, ledger.clock()),
-            "studies": _studies(project),
-        }
-    if json_output:
-        print_json(found)
+    if watch and json_output:
+        raise InputError("--watch draws a table, --json prints one object", fix="Leave one of them out.")
+    look = look_at(load_project())
+    if watch:
+        watch_status(look, interval)
+    elif json_output:
+        print_json(look())
     else:
-        print_status(found)
+        print_status(look())
 
 
-def _model(project: Project, ledger: Ledger, name: str) -> dict[str, Any]:
+def look_at(project: Project) -> Callable[[], dict[str, Any]]:
+    """Gives the function that tells where a project stands; bundles, which never change, it reads once."""
+    from evertune.bundle import BundleStore
+    from evertune.ledger import Ledger
+    from monitoring.bundle_facts import BundleFacts
+
+    facts = BundleFacts(BundleStore(project.bundle_url))
+
+    def look() -> dict[str, Any]:
+        with Ledger.open(project.ledger_url) as ledger:
+            return {
+                "project": str(project.root),
+                "task": project.settings.project.task,
+                "at": ledger.clock(),
+                "models": [_model(project, facts, ledger, name) for name in ledger.registry.models()],
+                "schedules": _schedules(project, ledger.clock()),
+                "studies": _studies(project),
+            }
+
+    return look
+
+
+def _model(project: Project, facts: BundleFacts, ledger: Ledger, name: str) -> dict[str, Any]:
     history = ledger.registry.history(name)
     champion = history[-1]
     return {
         "model": name,
         "champion": vars(champion),
         "deployments": len(history),
-        "reference": _reference(project, champion.digest),
+        "reference": _reference(facts, champion.digest),
         "since_promotion": _window(ledger, name, champion.digest),
         "evidence": _evidence(ledger, champion),
         "held": _held(project, ledger, name),
@@ -51,12 +81,11 @@ def _model(project: Project, ledger: Ledger, name: str) -> dict[str, Any]:
     }
 
 
-def _reference(project: Project, digest: str) -> dict[str, Any] | str:
-    from evertune.bundle import BundleStore
+def _reference(facts: BundleFacts, digest: str) -> dict[str, Any] | str:
     from evertune.errors import BundleError
 
     try:
-        return BundleStore(project.bundle_url).get(digest).reference.to_json()
+        return facts.of(digest).reference.to_json()
     except BundleError as error:  # a damaged bundle must not hide the rest of the picture
         return str(error)
 

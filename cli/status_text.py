@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from cli.output import local_time
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 def print_status(found: dict[str, Any]) -> None:
     """Prints what `evertune status --json` would hold."""
     from rich.console import Console
-    from rich.table import Table
 
-    console = Console()
-    console.print(f"[bold]{found['project']}[/]  task {found['task']}", highlight=False)
+    Console().print(draw_status(found))
+
+
+def draw_status(found: dict[str, Any], rates: Mapping[str, str] | None = None) -> RenderableType:
+    """A table a model.
+
+    Args:
+        found: As `evertune status --json` has it.
+        rates: What a model did since the look before, by its name.
+    """
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn: list[RenderableType] = [Text.assemble((found["project"], "bold"), f"  task {found['task']}")]
     if not found["models"]:
-        console.print("No model was promoted yet: run `evertune tune`, then `evertune export --promote`.")
+        drawn.append(Text("No model was promoted yet: run `evertune tune`, then `evertune export --promote`."))
     for model in found["models"]:
-        table = Table(title=model["model"], show_header=False, title_justify="left")
-        for name, value in _lines(model):
-            table.add_row(name, value)
-        console.print(table)
+        table = Table(title=Text(model["model"]), show_header=False, title_justify="left")
+        now = (rates or {}).get(model["model"])
+        for name, value in [*_lines(model), *([("now", now)] if now else [])]:
+            table.add_row(Text(name), Text(value, "bold red" if value.startswith("ALARM") else ""))
+        drawn.append(table)
     for each in found["schedules"]:
         when = "never again" if each["next_at"] is None else f"next at {local_time(each['next_at'])}"
-        console.print(f"schedule {each['name']}: {each['cron']} ({each['timezone']}), {when}", highlight=False)
-    console.print(f"studies: {', '.join(found['studies']) or 'none'}", highlight=False)
+        drawn.append(Text(f"schedule {each['name']}: {each['cron']} ({each['timezone']}), {when}"))
+    drawn.append(Text(f"studies: {', '.join(found['studies']) or 'none'}"))
+    return Group(*drawn)
 
 
 def _lines(model: dict[str, Any]) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from evertune.bundle import Bundle, BundleStore, ConfidenceMap, Golden, Reference, write_content
 from evertune.errors import DataError
-from evertune.evaluation import evaluate
+from evertune.evaluation import evaluate, reliability
 from evertune.kinds import kind_of
 from evertune.losses import row_losses
 from evertune.rows import Rows
@@ -75,6 +75,7 @@ def seal(
         "validation_rows": result.validation_rows,
         "candidates": [candidate.to_json() for candidate in result.candidates],
         "evaluation": _evaluation(outputs, splits, task, seed),
+        "reliability": _reliability(outputs, splits.test, task, confidence),
         "hardware": hardware(),
         "versions": versions(),
         "lineage": dict(lineage),
@@ -131,6 +132,12 @@ def _certainty(outputs: Tensors, task: Task) -> Array:
 def _confidence_map(outputs: Tensors, rows: Rows, task: Task) -> ConfidenceMap:
     scores = 1.0 - row_losses(task.kind, outputs, rows.labels, task.parameters)
     return ConfidenceMap(*calibrate(_certainty(outputs, task), scores), rows=len(rows))
+
+
+def _reliability(outputs: Tensors, rows: Rows, task: Task, confidence: ConfidenceMap) -> list[dict[str, Any]]:
+    """How good the answers are that are given with a certain confidence."""
+    scores = 1.0 - row_losses(task.kind, outputs, rows.labels, task.parameters)
+    return [each.to_json() for each in reliability(confidence(_certainty(outputs, task)), scores)]
 
 
 def _reference(outputs: Tensors, rows: Rows, task: Task, confidence: ConfidenceMap) -> Reference:

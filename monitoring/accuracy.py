@@ -12,8 +12,8 @@ from scipy.special import ndtri
 from evertune.statistics import Interval, estimated_accuracy, finite_population
 from monitoring.windows import WindowSums
 
-# The interval of the combined figure leans on the central limit theorem; with fewer labels it is not shown.
-_FEWEST_COMBINED = 100
+# The interval of the prediction-powered figure leans on the central limit theorem; with fewer labels it is not shown.
+_FEWEST_POWERED = 100
 _LEVEL = 0.95
 
 
@@ -27,7 +27,7 @@ class Figure:
         interval: 95%, about the rows of the window themselves.
     """
 
-    source: Literal["labelled", "estimated", "combined"]
+    source: Literal["labelled", "estimated", "prediction_powered"]
     value: float
     interval: Interval
 
@@ -38,15 +38,15 @@ def figures(sums: WindowSums, *, calibration_rows: int, random_labels: bool) -> 
     Args:
         sums: Over its rows.
         calibration_rows: Rows that the confidence map was fitted on.
-        random_labels: Whether all rows have the same known chance to be labelled; "combined" needs that.
+        random_labels: Whether all rows have the same known chance to be labelled; "prediction_powered" needs that.
     """
     found = []
     if sums.labelled:
         found.append(labelled(sums))
     if sums.predicted:
         found.append(estimated(sums, calibration_rows))
-    if random_labels and sums.labelled >= _FEWEST_COMBINED:
-        found.append(combined(sums))
+    if random_labels and sums.labelled >= _FEWEST_POWERED:
+        found.append(prediction_powered(sums))
     return found
 
 
@@ -78,7 +78,7 @@ def estimated(sums: WindowSums, calibration_rows: int) -> Figure:
     return Figure("estimated", value, interval)
 
 
-def combined(sums: WindowSums) -> Figure:
+def prediction_powered(sums: WindowSums) -> Figure:
     """Mean confidence of all rows, corrected by how much it was off on the labelled ones.
 
     Unbiased where labelled rows are drawn uniformly, however wrong the confidence is, and narrower than the labelled
@@ -90,7 +90,7 @@ def combined(sums: WindowSums) -> Figure:
 
     Example:
         >>> sums = WindowSums(1000, 950.0, 40.0, 200, loss_sum=30, surprise_sum=-20.0, surprise_square_sum=22.0)
-        >>> figure = combined(sums)
+        >>> figure = prediction_powered(sums)
         >>> round(figure.value, 3), round(figure.interval.lower, 3), round(figure.interval.upper, 3)
         (0.85, 0.811, 0.889)
     """
@@ -101,4 +101,4 @@ def combined(sums: WindowSums) -> Figure:
     spread = max(spread, 1 / rows)  # as if one row had been wrong: what was never seen is not impossible
     half = float(ndtri(0.5 + _LEVEL / 2)) * math.sqrt((1 - rows / population) * spread / rows)
     value = min(1.0, max(0.0, value))
-    return Figure("combined", value, Interval(max(0.0, value - half), min(1.0, value + half), _LEVEL))
+    return Figure("prediction_powered", value, Interval(max(0.0, value - half), min(1.0, value + half), _LEVEL))

@@ -12,6 +12,7 @@ from evertune.statistics import Interval
 from monitoring.accuracy import figures
 from monitoring.bundle_facts import Facts
 from monitoring.evidence import Evidence
+from monitoring.feature_drift import FeatureDrift
 from monitoring.samples import Sample
 from monitoring.state import BundleState
 from monitoring.windows import WindowSums
@@ -51,6 +52,16 @@ def champion_samples(
             yield from _accuracy(figure.value, figure.interval, {**place, "source": figure.source})
     if record is not None:
         yield from _since_promotion(champion, BundleState.from_json(record.state), bundle)
+
+
+def drift_samples(champion: Deployment, drift: FeatureDrift | None) -> Iterator[Sample]:
+    """What comes in, against what came in at first; nothing where there are too few rows to say."""
+    if drift is None:
+        return
+    bundle = {"model": champion.model, "version": champion.digest[:12]}
+    yield Sample("evertune_feature_drift_threshold", drift.threshold, bundle)
+    for feature, statistic in drift.statistics.items():
+        yield Sample("evertune_feature_drift_statistic", statistic, {**bundle, "feature": feature})
 
 
 def _since_promotion(champion: Deployment, state: BundleState, bundle: dict[str, str]) -> Iterator[Sample]:

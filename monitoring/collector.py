@@ -13,9 +13,10 @@ from sqlalchemy.exc import DBAPIError
 from evertune.bundle import BundleStore
 from evertune.clock import Clock, system_clock
 from evertune.errors import LedgerError
-from evertune.ledger import Ledger
+from evertune.ledger import Ledger, Tenure
 from monitoring.bundle_facts import BundleFacts
-from monitoring.champion_samples import champion_samples
+from monitoring.champion_samples import champion_samples, drift_samples
+from monitoring.feature_drift import FeatureDrifts
 from monitoring.label_samples import label_samples
 from monitoring.retune_samples import retune_samples
 from monitoring.samples import Sample, families
@@ -54,6 +55,7 @@ class LedgerCollector(Collector):
         self._ledger = ledger
         self._facts = BundleFacts(store)
         self._windows = Windows()
+        self._drifts = FeatureDrifts()
         self._progress = progress
         self._clock = clock
 
@@ -75,10 +77,11 @@ class LedgerCollector(Collector):
             LedgerError: The ledger does not answer.
         """
         for model in self._ledger.registry.models():
-            champion = self._ledger.registry.champion(model)
+            history = self._ledger.registry.history(model)
+            digest, now = history[-1].digest, self._clock()
             with self._ledger.read() as connection:
-                if champion is not None:
-                    self._windows.refresh(connection, model, champion.digest, self._clock())
+                self._windows.refresh(connection, model, digest, now)
+                self._drifts.refresh(connection, model, digest, Tenure.of(digest, history).since, now)
 
     def _progress_samples(self) -> Iterator[Sample]:
         yield Sample("evertune_monitor_errors_total", self._progress.errors)
@@ -104,3 +107,4 @@ class LedgerCollector(Collector):
                 return
             sums = self._windows.sums(connection, model, champion.digest, self._clock())
             yield from champion_samples(connection, champion, record, facts, sums)
+            yield from drift_samples(champion, self._drifts.of(model, champion.digest))

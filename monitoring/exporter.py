@@ -9,7 +9,6 @@ from types import FrameType, TracebackType
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, start_http_server
-from sqlalchemy.exc import DBAPIError
 
 from evertune.bundle import BundleStore
 from evertune.clock import Clock, system_clock
@@ -76,8 +75,8 @@ class Exporter:
                 self._fail(model, error)
         try:
             self._collector.refresh()
-        except (LedgerError, DBAPIError) as error:
-            self._fail("the windows", error)
+        except Exception as error:  # inputs of a model may be anything
+            self._fail("windows and features", error)
 
     def _fail(self, what: str, error: Exception) -> None:
         self.errors += 1

@@ -43,6 +43,14 @@ METRICS = {
         "gauge", "log10 of the evidence for harmful drift; once over the threshold it stays there.", _BUNDLE
     ),
     "evertune_drift_log10_threshold": Definition("gauge", "The line that the evidence is held against.", _BUNDLE),
+    "evertune_feature_drift_statistic": Definition(
+        "gauge",
+        "Kolmogorov-Smirnov distance, 0 to 1, between the first and the newest rows of the champion; the 20 largest.",
+        (*_BUNDLE, "feature"),
+    ),
+    "evertune_feature_drift_threshold": Definition(
+        "gauge", "Where nothing has moved, the chance of any distance above this is 1%.", _BUNDLE
+    ),
     "evertune_predicted_rows": Definition("gauge", "Rows that the champion predicted in the window.", _WINDOW),
     "evertune_labelled_rows": Definition("gauge", "Those of them whose label is known and evaluated.", _WINDOW),
     "evertune_label_coverage_ratio": Definition("gauge", "Labelled rows out of predicted rows.", _WINDOW),
@@ -70,5 +78,19 @@ METRICS = {
     ),
     "evertune_retune_paused": Definition("gauge", "1 while `evertune pause` holds.", ("model",)),
     "evertune_retune_last_success_timestamp_seconds": Definition("gauge", "When one last promoted.", ("model",)),
+    "evertune_retune_last_request_timestamp_seconds": Definition(
+        "gauge", "When the newest wish came.", ("model", "trigger")
+    ),
+    "evertune_retune_schedule_interval_seconds": Definition(
+        "gauge", "Longest time between two of the ten newest scheduled wishes.", ("model",)
+    ),
+    "evertune_retune_phase": Definition(
+        "gauge",
+        "1 for the phase that a re-tune is in; all 0 while none waits or runs.",
+        ("model", "phase"),
+    ),
+    "evertune_retune_phase_seconds": Definition(
+        "gauge", "How long each phase of the newest re-tune took, once the phase is over.", ("model", "phase")
+    ),
     "evertune_rollbacks_total": Definition("counter", "Champions that were taken back.", ("model",)),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import product
+from itertools import pairwise, product
 
 from sqlalchemy import Connection, func, select
 
@@ -12,6 +12,8 @@ from evertune.ledger.schema import deployments, retune_jobs, retune_requests
 from monitoring.samples import Sample
 
 _TRIGGERS = ("drift", "alertmanager", "schedule", "manual", "http")
+_PHASES = ("waiting", "train_rows", "search", "gate", "promote", "report", "other")  # "waiting": for a worker
+_SCHEDULED = 10  # wishes: with one a working day, a weekend is always among them
 _OUTCOMES = ("promoted", "rejected", "insufficient", "failed", "recommended", "expired")
 _AWAITED = ("approval", "pause", "maintenance")
 # Why a wish is not granted, as the re-tuner writes it; another word counts as "other".
@@ -37,6 +39,8 @@ def retune_samples(connection: Connection, model: str) -> Iterator[Sample]:
     for what in _AWAITED:
         yield Sample("evertune_retune_awaiting", awaited.get("awaiting") == what, {**place, "for": what})
     yield from _history(connection, model)
+    yield from _wishes(connection, model)
+    yield from _phases(connection, model)
 
 
 def _requests(connection: Connection, model: str) -> tuple[Counter[str], Counter[str]]:
@@ -78,3 +82,33 @@ def _history(connection: Connection, model: str) -> Iterator[Sample]:
     if last is not None:
         yield Sample("evertune_retune_last_success_timestamp_seconds", float(last), place)
     yield Sample("evertune_rollbacks_total", int(connection.scalar(rollbacks) or 0), place)
+
+
+def _wishes(connection: Connection, model: str) -> Iterator[Sample]:
+    """When each trigger asked last, and how regularly the schedule does."""
+    column = retune_requests.c
+    newest = select(column.trigger, func.max(column.requested_at)).where(column.model == model).group_by(column.trigger)
+    for trigger, at in connection.execute(newest):
+        if trigger in _TRIGGERS:
+            labels = {"model": model, "trigger": trigger}
+            yield Sample("evertune_retune_last_request_timestamp_seconds", float(at), labels)
+    scheduled = select(column.requested_at).where(column.model == model, column.trigger == "schedule")
+    times = connection.scalars(scheduled.order_by(column.id.desc()).limit(_SCHEDULED)).all()
+    if len(times) > 1:
+        longest = max(later - earlier for later, earlier in pairwise(times))
+        yield Sample("evertune_retune_schedule_interval_seconds", float(longest), {"model": model})
+
+
+def _phases(connection: Connection, model: str) -> Iterator[Sample]:
+    """Where the newest job is, and how long it was where it has been."""
+    job = retune_jobs.c
+    query = select(job.status, job.phase, job.detail).where(job.model == model).order_by(job.id.desc()).limit(1)
+    status, phase, detail = connection.execute(query).one_or_none() or ("", "", {})
+    now = ""
+    if status in ("pending", "running"):
+        now = "waiting" if not phase else phase if phase in _PHASES else "other"
+    for each in _PHASES:
+        yield Sample("evertune_retune_phase", each == now, {"model": model, "phase": each})
+    for each, seconds in detail.get("seconds", {}).items():
+        if each in _PHASES:
+            yield Sample("evertune_retune_phase_seconds", float(seconds), {"model": model, "phase": each})

@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections import Counter as Tally
 from pathlib import Path
 
+import numpy as np
 import psutil
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -25,9 +26,12 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from evertune.tensors import Array
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
 
 class Metrics:
@@ -74,10 +78,24 @@ class Metrics:
         self._batch_rows = Histogram(
             "evertune_batch_rows", "Rows a run of the model.", buckets=_ROWS, registry=registry
         )
+        self._confidence = Histogram(
+            "evertune_prediction_confidence_ratio",
+            "Calibrated probability of each predicted row to be right.",
+            ["model"],
+            buckets=_CONFIDENCES,
+            registry=registry,
+        )
+        self._dropped = Counter(
+            "evertune_monitor_dropped",
+            "Predicted rows that were refused with 503, not answered, because no record of them could be kept.",
+            ["model"],
+            registry=registry,
+        )
         self._answered: Tally[tuple[str, int]] = Tally()
         self._durations: dict[str, list[float]] = {}
         self._predicted: Tally[str] = Tally()
         self._batches: list[int] = []
+        self._confidences: dict[str, list[Array]] = {}
         self._labelled = 0
 
     def answered(self, route: str, status: int, seconds: float) -> None:
@@ -85,10 +103,27 @@ class Metrics:
         self._answered[route, status] += 1
         self._durations.setdefault(route, []).append(seconds)
 
-    def predicted(self, model: str, rows: int) -> None:
-        """Notes a batch."""
-        self._predicted[model] += rows
-        self._batches.append(rows)
+    def serving(self, model: str) -> None:
+        """Makes the series of a model, at zero: an increase from nothing would go unseen."""
+        for counter in (self._predictions, self._dropped, self._confidence):
+            counter.labels(model)
+        for outcome in ("swapped", "failed"):
+            self.swaps.labels(model, outcome)
+
+    def predicted(self, model: str, confidence: Array) -> None:
+        """Notes a batch.
+
+        Args:
+            model: Name.
+            confidence: Calibrated, shape (rows,).
+        """
+        self._predicted[model] += len(confidence)
+        self._batches.append(len(confidence))
+        self._confidences.setdefault(model, []).append(confidence)
+
+    def dropped(self, model: str, rows: int) -> None:
+        """Notes a batch that was predicted but may not be answered."""
+        self._dropped.labels(model).inc(rows)
 
     def labelled(self, count: int) -> None:
         """Notes acknowledged labels."""
@@ -100,12 +135,16 @@ class Metrics:
         durations, self._durations = self._durations, {}
         predicted, self._predicted = self._predicted, Tally()
         batches, self._batches = self._batches, []
+        confidences, self._confidences = self._confidences, {}
         for (route, status), count in answered.items():
             self._requests.labels(route, str(status)).inc(count)
         for route, seconds in durations.items():
             _observe_all(self._seconds.labels(route), _SECONDS, seconds)
         for model, rows in predicted.items():
             self._predictions.labels(model).inc(rows)
+        for model, parts in confidences.items():
+            values = np.concatenate(parts)
+            _observe_all(self._confidence.labels(model), _CONFIDENCES, values[np.isfinite(values)].tolist())
         _observe_all(self._batch_rows, _ROWS, batches)
         self._labels.inc(self._labelled)
         self._labelled = 0

@@ -9,6 +9,7 @@ import numpy as np
 
 from evertune.bundle import Bundle
 from evertune.clock import Clock
+from evertune.errors import OverloadedError
 from evertune.ids import new_request_ids
 from evertune.kinds import kind_of
 from evertune.tensors import Array, Tensors
@@ -23,7 +24,8 @@ class Recorder:
     Args:
         bundle: Whose outputs they are.
         append: Writes a record to the spool, or raises.
-        count: Told the model and the rows of each recorded batch.
+        count: Told the model and the confidence of each recorded batch.
+        drop: Told the model and the rows of each batch that could not be recorded.
         clock: Seconds since the epoch.
         draw: Uniform in [0, 1), decides whose inputs are kept.
         payload_share_ratio: Probability of keeping the inputs of a request.
@@ -33,14 +35,16 @@ class Recorder:
         self,
         bundle: Bundle,
         append: Callable[[bytes], None],
-        count: Callable[[str, int], None],
+        count: Callable[[str, Array], None],
+        drop: Callable[[str, int], None],
         *,
         clock: Clock,
         draw: Callable[[], float],
         payload_share_ratio: float,
     ) -> None:
         self._bundle = bundle
-        self._append, self._count, self._clock, self._draw = append, count, clock, draw
+        self._append, self._count, self._drop = append, count, drop
+        self._clock, self._draw = clock, draw
         self._share_ratio = payload_share_ratio
         self._kind = kind_of(bundle.manifest.kind)
 
@@ -62,24 +66,30 @@ class Recorder:
         certainty = self._kind.certainty(outputs, self._bundle.manifest.parameters)
         confidence = self._bundle.calibration(certainty).astype(np.float32)
         kept = [self._draw() < self._share_ratio for _ in batch]
-        self._append(
-            BatchRecord(
-                model=self._bundle.manifest.model,
-                digest=self._bundle.digest,
-                predicted_at=now,
-                request_ids=request_ids,
-                rows=[ticket.rows for ticket in batch],
-                kept=kept,
-                payload_propensity=self._share_ratio,
-                key_ids=[ticket.key_id for ticket in batch],
-                latency_seconds=[finished_at - ticket.arrived_at for ticket in batch],
-                outputs=outputs,
-                inputs=inputs if all(kept) else _kept_rows(batch, inputs, kept),
-                confidence=confidence,
-            ).to_bytes()
+        record = BatchRecord(
+            model=self._bundle.manifest.model,
+            digest=self._bundle.digest,
+            predicted_at=now,
+            request_ids=request_ids,
+            rows=[ticket.rows for ticket in batch],
+            kept=kept,
+            payload_propensity=self._share_ratio,
+            key_ids=[ticket.key_id for ticket in batch],
+            latency_seconds=[finished_at - ticket.arrived_at for ticket in batch],
+            outputs=outputs,
+            inputs=inputs if all(kept) else _kept_rows(batch, inputs, kept),
+            confidence=confidence,
         )
-        self._count(self._bundle.manifest.model, len(confidence))
+        self._keep(record)
         return _split(batch, request_ids, outputs, confidence)
+
+    def _keep(self, record: BatchRecord) -> None:
+        try:
+            self._append(record.to_bytes())
+        except OverloadedError:
+            self._drop(record.model, len(record.confidence))
+            raise
+        self._count(record.model, record.confidence)
 
     def _without(
         self, failed: set[int], batch: Sequence[Ticket], inputs: Tensors, outputs: Tensors

@@ -97,12 +97,14 @@ class Worker:
             bundle,
             self._spool.append,
             self.metrics.predicted,
+            self.metrics.dropped,
             clock=self._ledger.clock,
             draw=random.random,
             payload_share_ratio=self.settings.payload_share_ratio,
         )
 
     def _on_swap(self, model: str, version: str, outcome: str) -> None:
+        self.metrics.serving(model)
         self.metrics.swaps.labels(model, outcome).inc()
 
     def _encoder_of(self, model: str, digest: str) -> Encode:

@@ -2,6 +2,7 @@
 
 from evertune.evaluation.estimate import Estimate
 from evertune.evaluation.evaluation import Averages, ClassReport, Evaluation, Slice
+from evertune.evaluation.reliability import ReliabilityBin, reliability
 from evertune.evaluation.report import evaluate
 
-__all__ = ["Averages", "ClassReport", "Estimate", "Evaluation", "Slice", "evaluate"]
+__all__ = ["Averages", "ClassReport", "Estimate", "Evaluation", "ReliabilityBin", "Slice", "evaluate", "reliability"]

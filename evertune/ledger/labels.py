@@ -15,6 +15,7 @@ from evertune.errors import EvertuneError, InputError, UnknownRowError
 from evertune.ids import parse_row_id, row_id
 from evertune.ledger.batches import batches
 from evertune.ledger.database import Database
+from evertune.ledger.known_labels import BEGINNING, KnownLabel, LabelCursor, page, revisions
 from evertune.ledger.label import Label, LabelledRow, LabelReceipt
 from evertune.ledger.labelled import count_labelled, labelled_rows
 from evertune.ledger.schema import FIRST, labels, predictions
@@ -83,6 +84,37 @@ class Labels:
         )
         with self._database.read() as connection:
             return [_joined(row) for row in connection.execute(query)]
+
+    def latest(self, row_ids: Iterable[str]) -> dict[str, float]:
+        """The newest label of each of the rows that have one.
+
+        Raises:
+            InputError: A row id is malformed.
+        """
+        wanted = {parse_row_id(value) for value in row_ids}
+        with self._database.read() as connection:
+            found = _latest(connection, {request_id for request_id, _ in wanted})
+        return {row_id(*row): label for row, (_, label) in found.items() if row in wanted}
+
+    def revisions(self, value: str) -> list[Label]:
+        """Everything that was ever said of one row, the first label first.
+
+        Raises:
+            InputError: The row id is malformed.
+        """
+        with self._database.read() as connection:
+            return revisions(connection, value)
+
+    def page(self, model: str, after: LabelCursor = BEGINNING, limit: int = 1000) -> list[KnownLabel]:
+        """Labelled rows in the order of their prediction, each with its newest label; inputs are not read.
+
+        Args:
+            model: Name.
+            after: `cursor` of the last row of the page before.
+            limit: Most rows.
+        """
+        with self._database.read() as connection:
+            return page(connection, model, after, limit)
 
     def labelled_rows(
         self,

@@ -37,6 +37,16 @@ def migrate(database: Database) -> None:
         _upgrade(connection)
 
 
+def stored_revision(database: Database) -> str | None:
+    """The schema that a database has; None where it has no tables of ours. Changes nothing.
+
+    Raises:
+        LedgerError: It cannot be reached, or is no database.
+    """
+    with database.read() as connection:
+        return _revision(connection, database.is_sqlite)
+
+
 def _use_wal(database: Database) -> None:
     """Readers then never wait. The mode is kept in the file; SQLite does not wait for others when it switches."""
     for attempt in range(_WAL_TRIES):

@@ -174,6 +174,7 @@ def test_the_attestation_tells_what_was_tried_where_and_with_what(
     assert len(rejected) == 3
     assert all(candidate["latency_seconds"]["1"] > 0 for candidate in rejected)
     assert attestation["evaluation"]["accuracy"]["value"] == pytest.approx(1 - bundle.reference.loss_mean)
+    assert sum(each["rows"] for each in attestation["reliability"]) == bundle.reference.rows
     assert attestation["versions"]["numpy"] == np.__version__
     assert attestation["hardware"]["cores"] >= 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -38,7 +39,7 @@ class World:
 
     ledger: Ledger
     store: BundleStore
-    clock: ManualClock
+    clock: Any
     folder: Path
 
     def bundle(self, name: str = "fashion", *, temperature: float = 1.0, loss: float = 0.10) -> Bundle:
@@ -65,8 +66,14 @@ class World:
         """Makes a bundle the champion of its model."""
         self.ledger.registry.promote(bundle.manifest.model, bundle.digest, reason="test", actor="test")
 
-    def predict(self, bundle: Bundle, rows: int, *, confidence: float = 0.9, propensity: float = 1.0) -> list[str]:
-        """Predicts class 1 for every row, now, in one request each; returns row ids."""
+    def predict(
+        self, bundle: Bundle, rows: int, *, confidence: float = 0.9, propensity: float = 1.0, mean: float | None = None
+    ) -> list[str]:
+        """Predicts class 1 for every row, now, in one request each; returns row ids.
+
+        With `mean`, the inputs are kept: normal, the first column around it.
+        """
+        inputs = np.random.default_rng(rows).normal([mean or 0.0, 0.0], 1.0, (rows, 1, 2)).astype(np.float32)
         batch = [
             Prediction(
                 new_request_id(self.clock.now),
@@ -76,8 +83,9 @@ class World:
                 {"probabilities": np.array([[1 - confidence, confidence]], np.float32)},
                 np.array([confidence], np.float32),
                 label_propensity=propensity,
+                inputs=None if mean is None else {"x": inputs[row]},
             )
-            for _ in range(rows)
+            for row in range(rows)
         ]
         self.ledger.predictions.add_many(batch)
         return [row_id(prediction.request_id, 0) for prediction in batch]
@@ -110,6 +118,12 @@ def _softmax(temperature: float) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+@pytest.fixture(scope="session")
+def world_class() -> type[World]:
+    """For worlds of a test's own."""
+    return World
 
 
 @pytest.fixture

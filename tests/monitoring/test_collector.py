@@ -23,9 +23,12 @@ class Progress:
         self.evaluated_at: dict[str, float] = {}
 
 
-def scrape(world: World, progress: Progress | None = None) -> Samples:
+def scrape(world: World, progress: Progress | None = None, *, refreshed: bool = False) -> Samples:
     registry = CollectorRegistry()
-    registry.register(LedgerCollector(world.ledger, world.store, progress or Progress(), world.clock))
+    collector = LedgerCollector(world.ledger, world.store, progress or Progress(), world.clock)
+    if refreshed:
+        collector.refresh()
+    registry.register(collector)
     text = generate_latest(registry).decode()
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -47,7 +50,7 @@ def busy(world: World) -> World:
     now = world.clock.now
     for age, rows in ((100_000, 400), (100, 600)):
         world.clock.now = now - age
-        predicted = world.predict(bundle, rows, confidence=0.9)
+        predicted = world.predict(bundle, rows, confidence=0.9, mean=100 / age)
         world.clock.now = now - age / 2
         world.label(predicted[::2], wrong=0.2)
     world.clock.now = now
@@ -57,6 +60,10 @@ def busy(world: World) -> World:
         job = world.ledger.jobs.create("fashion", request.id)
         world.ledger.jobs.claim("me", 60)
         world.ledger.jobs.finish(job.id, "me", outcome)
+    for number, at in enumerate((now - 9000, now - 7000, now - 4000)):
+        world.clock.now = at
+        world.ledger.requests.add("fashion", "schedule", f"cron {number}", {})
+    world.clock.now = now
     world.ledger.jobs.mark_rolled_back(1)
     for number, reason in enumerate(("cooldown", "cooldown", f"a reason with an id {now}")):
         request, _ = world.ledger.requests.add("fashion", "manual", f"no {number}", {})
@@ -71,7 +78,9 @@ def test_accuracy_by_source_and_window(busy: World) -> None:
     where = {"model": "fashion", "version": version}
     assert value(samples, "evertune_accuracy_ratio", **where, window="1h", source="labelled") == 0.8
     assert value(samples, "evertune_accuracy_ratio", **where, window="1h", source="estimated") == pytest.approx(0.9)
-    assert value(samples, "evertune_accuracy_ratio", **where, window="7d", source="combined") == pytest.approx(0.8)
+    assert value(
+        samples, "evertune_accuracy_ratio", **where, window="7d", source="prediction_powered"
+    ) == pytest.approx(0.8)
     assert value(samples, "evertune_accuracy_ratio", **where, window="since_promotion", source="labelled") == 0.8
     for (name, labels), point in samples.items():
         if name == "evertune_accuracy_ratio":
@@ -141,12 +150,30 @@ def test_retune_counters_start_at_zero_and_never_fall(busy: World) -> None:
     assert value(samples, "evertune_retune_suppressed_total", reason="daily_budget") == 0
     assert value(samples, "evertune_retune_running") == 1
     assert value(samples, "evertune_retune_last_success_timestamp_seconds") == busy.clock.now
+    assert value(samples, "evertune_retune_last_request_timestamp_seconds", trigger="schedule") == busy.clock.now - 4000
+    assert value(samples, "evertune_retune_schedule_interval_seconds") == 3000
+
+
+def test_the_phase_of_a_job_and_how_long_it_took(busy: World) -> None:
+    def phases() -> dict[str, float]:
+        found = scrape(busy).items()
+        return {dict(key)["phase"]: each for (name, key), each in found if name == "evertune_retune_phase" and each}
+
+    assert phases() == {"waiting": 1}
+    busy.ledger.jobs.claim("me", 60)
+    busy.ledger.jobs.update(5, "me", phase="gate", detail={"seconds": {"train_rows": 2.5, "search": 40.0}})
+    assert phases() == {"gate": 1}
+    assert value(scrape(busy), "evertune_retune_phase_seconds", phase="search") == 40
+    busy.ledger.jobs.update(5, "me", phase="a phase of tomorrow", detail={})
+    assert phases() == {"other": 1}
+    busy.ledger.jobs.finish(5, "me", "rejected")
+    assert phases() == {}
 
 
 def test_no_text_of_a_client_or_a_job_becomes_a_label(busy: World) -> None:
     samples = scrape(busy)
     assert value(samples, "evertune_retune_suppressed_total", reason="other") == 1
-    assert len(samples) < 120
+    assert len(samples) < 150
 
 
 def test_who_is_labelled_must_be_known(busy: World) -> None:
@@ -158,14 +185,16 @@ def test_who_is_labelled_must_be_known(busy: World) -> None:
     known.add_many([Prediction(**unknown)])
     samples = scrape(busy)
     assert value(samples, "evertune_label_selection_known") == 0
-    assert not [labels for _, labels in samples if ("source", "combined") in labels]
+    assert not [labels for _, labels in samples if ("source", "prediction_powered") in labels]
 
 
 def test_every_metric_is_exposed_under_its_labels_and_in_the_documentation(busy: World) -> None:
     progress = Progress()
     progress.evaluated_at["fashion"] = busy.clock.now
     found: dict[str, set[frozenset[str]]] = {}
-    for name, labels in scrape(busy, progress):
+    busy.ledger.jobs.claim("me", 60)
+    busy.ledger.jobs.update(5, "me", phase="gate", detail={"seconds": {"train_rows": 2.5, "search": 40.0}})
+    for name, labels in scrape(busy, progress, refreshed=True):
         stem = name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
         found.setdefault(stem, set()).add(frozenset(key for key, _ in labels) - {"le"})
     assert found == {name: {frozenset(definition.labels)} for name, definition in METRICS.items()}

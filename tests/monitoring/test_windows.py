@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event
 
 from evertune.statistics import finite_population
-from monitoring.accuracy import combined, figures, labelled
+from monitoring.accuracy import figures, labelled, prediction_powered
 from monitoring.windows import WINDOWS_SECONDS, Windows, WindowSums
 
 World = Any  # of conftest.py
@@ -108,16 +108,20 @@ def test_labels_that_outlived_their_predictions_do_not_break_a_window() -> None:
     assert labelled(WindowSums(predicted=0, labelled=10, loss_sum=1)).interval.width == 0.0
 
 
-def test_combined_needs_random_and_enough_labels() -> None:
+def test_prediction_powered_needs_random_and_enough_labels() -> None:
     window = WindowSums(1000, 900.0, 80.0, 200, 20.0, 0.0, 20.0)
     sources = [figure.source for figure in figures(window, calibration_rows=500, random_labels=True)]
-    assert sources == ["labelled", "estimated", "combined"]
-    assert "combined" not in [figure.source for figure in figures(window, calibration_rows=500, random_labels=False)]
+    assert sources == ["labelled", "estimated", "prediction_powered"]
+    assert "prediction_powered" not in [
+        figure.source for figure in figures(window, calibration_rows=500, random_labels=False)
+    ]
     few = WindowSums(1000, 900.0, 80.0, 99, 9.0, 0.0, 9.0)
-    assert "combined" not in [figure.source for figure in figures(few, calibration_rows=500, random_labels=True)]
+    assert "prediction_powered" not in [
+        figure.source for figure in figures(few, calibration_rows=500, random_labels=True)
+    ]
 
 
-def test_combined_covers_the_windows_accuracy_where_confidence_is_far_off() -> None:
+def test_prediction_powered_covers_the_windows_accuracy_where_confidence_is_far_off() -> None:
     rng = np.random.default_rng(7)
     population, drawn, covered, rounds = 3000, 300, 0, 300
     confidence = rng.uniform(0.6, 1.0, population)
@@ -125,7 +129,7 @@ def test_combined_covers_the_windows_accuracy_where_confidence_is_far_off() -> N
     for _ in range(rounds):
         chosen = rng.choice(population, drawn, replace=False)
         surprise = right[chosen] - confidence[chosen]
-        figure = combined(
+        figure = prediction_powered(
             WindowSums(
                 population,
                 float(confidence.sum()),
@@ -140,5 +144,5 @@ def test_combined_covers_the_windows_accuracy_where_confidence_is_far_off() -> N
     assert covered / rounds > 0.92  # 0.95 less 2.4 standard errors
 
 
-def test_combined_never_claims_certainty_from_labels_that_agree() -> None:
-    assert combined(WindowSums(1000, 1000.0, 0.0, 200, 0.0, 0.0, 0.0)).interval.width > 0.005
+def test_prediction_powered_never_claims_certainty_from_labels_that_agree() -> None:
+    assert prediction_powered(WindowSums(1000, 1000.0, 0.0, 200, 0.0, 0.0, 0.0)).interval.width > 0.005

@@ -82,7 +82,13 @@ class Place:
 
 def _recorder(bundle: Bundle) -> Recorder:
     return Recorder(
-        bundle, lambda _: None, lambda *_: None, clock=time.time, draw=random.random, payload_share_ratio=1.0
+        bundle,
+        append=lambda _: None,
+        count=lambda *_: None,
+        drop=lambda *_: None,
+        clock=time.time,
+        draw=random.random,
+        payload_share_ratio=1.0,
     )
 
 

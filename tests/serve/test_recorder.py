@@ -31,13 +31,15 @@ class Desk:
     share_ratio: float = 1.0
     records: list[BatchRecord] = field(default_factory=list)
     counted: list[tuple[str, int]] = field(default_factory=list)
+    dropped: list[tuple[str, int]] = field(default_factory=list)
     recorder: Recorder = field(init=False)
 
     def __post_init__(self) -> None:
         self.recorder = Recorder(
             self.bundle,
             lambda payload: self.records.append(BatchRecord.from_bytes(payload)),
-            lambda model, rows: self.counted.append((model, rows)),
+            lambda model, confidence: self.counted.append((model, len(confidence))),
+            lambda model, rows: self.dropped.append((model, rows)),
             clock=lambda: 1000.5,
             draw=random.Random(0).random,
             payload_share_ratio=self.share_ratio,
@@ -154,11 +156,18 @@ def test_what_cannot_be_recorded_is_not_answered(bundle: Bundle) -> None:
 
     desk = Desk(bundle)
     desk.recorder = Recorder(
-        bundle, full, desk.recorder._count, clock=time.time, draw=random.random, payload_share_ratio=1.0
+        bundle,
+        full,
+        desk.recorder._count,
+        desk.recorder._drop,
+        clock=time.time,
+        draw=random.random,
+        payload_share_ratio=1.0,
     )
     with pytest.raises(OverloadedError):
-        desk.settle([1, 1])
+        desk.settle([1, 2])
     assert desk.counted == []
+    assert desk.dropped == [("shoes", 3)]
 
 
 def test_an_id_that_the_client_chose_is_recorded(bundle: Bundle) -> None:

@@ -1,0 +1,1 @@
+"""`evertune labels`: labels in bulk, from files and to files."""

@@ -1,0 +1,102 @@
+"""A file of labels, checked as a whole, then stored in batches that are each stored whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+from cli.labels.classes import Classes
+from cli.labels.entry import Entry
+from cli.labels.findings import Findings
+from cli.labels.staging import Staged, Staging
+from cli.labels.times import to_seconds
+from evertune.errors import InputError
+from evertune.ids import parse_row_id
+from evertune.ledger import Label, LabelReceipt, Ledger, PredictionHead
+
+_BATCH = 2000  # labels a transaction: a few milliseconds, in which a running server's labels wait
+Advance = Callable[[int], None]
+_Good = tuple[int, str, int, float]
+
+
+def check(entries: Iterable[Entry], ledger: Ledger, classes: Classes, staging: Staging, advance: Advance) -> Findings:
+    """Holds each line against the predictions and class names that it names; good ones are staged.
+
+    Args:
+        entries: Of the file.
+        ledger: Is only read.
+        classes: Of the bundles.
+        staging: Empty.
+        advance: Told how many lines were done.
+
+    Raises:
+        InputError: The file breaks off.
+        BundleError: A bundle that predicted one of the rows cannot be read, so nobody knows its classes.
+    """
+    findings, iterator = Findings(), iter(entries)
+    while batch := list(islice(iterator, _BATCH)):
+        heads = ledger.predictions.heads({found for entry in batch if (found := _request_of(entry)) is not None})
+        good = [_judge(entry, heads, classes, findings) for entry in batch]
+        staging.add([row for row in good if row is not None])
+        findings.lines += len(batch)
+        advance(len(batch))
+    return findings
+
+
+def store(staging: Staging, ledger: Ledger, actor: str, advance: Advance) -> LabelReceipt:
+    """Stores what was staged. Killed in between and run again, it finds what is stored already unchanged.
+
+    Raises:
+        UnknownRowError: A prediction was pruned since it was checked; earlier batches are stored.
+    """
+    receipts = []
+    for batch in staging.batches(_BATCH):
+        receipts.append(ledger.labels.add_many([Label(row.row_id, row.label, actor) for row in batch]))
+        advance(len(batch))
+    return _total(receipts)
+
+
+def rehearse(staging: Staging, ledger: Ledger) -> LabelReceipt:
+    """What `store` would answer, without storing anything."""
+    return _total(_rehearse(batch, ledger) for batch in staging.batches(_BATCH))
+
+
+def _rehearse(batch: list[Staged], ledger: Ledger) -> LabelReceipt:
+    stored = ledger.labels.latest({row.row_id for row in batch})
+    known = [stored.get(row.row_id) if row.before is None else row.before for row in batch]
+    accepted = known.count(None)
+    unchanged = sum(before == row.label for before, row in zip(known, batch, strict=True))
+    return LabelReceipt(accepted, unchanged, len(batch) - accepted - unchanged)
+
+
+def _total(receipts: Iterable[LabelReceipt]) -> LabelReceipt:
+    total = LabelReceipt(0, 0, 0)
+    for each in receipts:
+        total = LabelReceipt(
+            total.accepted + each.accepted, total.unchanged + each.unchanged, total.corrected + each.corrected
+        )
+    return total
+
+
+def _request_of(entry: Entry) -> str | None:
+    try:
+        return parse_row_id(entry.row_id)[0] if isinstance(entry.row_id, str) else None
+    except InputError:
+        return None
+
+
+def _judge(entry: Entry, heads: dict[str, PredictionHead], classes: Classes, findings: Findings) -> _Good | None:
+    request_id = None if entry.problem else _request_of(entry)
+    at = to_seconds(entry.at)
+    if request_id is None:
+        findings.note("malformed", entry.line, entry.problem or f"{str(entry.row_id)[:80]!r} is no row id")
+    elif at is None:
+        findings.note("malformed", entry.line, f"{str(entry.at)[:80]!r} is no time")
+    elif request_id not in heads or parse_row_id(entry.row_id)[1] >= heads[request_id].rows:
+        findings.note("unknown_id", entry.line, f"{entry.row_id} was never predicted")
+    else:
+        index = classes.index(heads[request_id].digest, entry.label)
+        if index is not None:
+            return entry.line, entry.row_id, index, at
+        findings.note("unknown_class", entry.line, f"{str(entry.label)[:80]!r} is no class of the model")
+    return None

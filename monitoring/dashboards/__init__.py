@@ -1,0 +1,1 @@
+"""Grafana dashboards as code. Needs the extra `dev`; the exporter does not import it."""
