@@ -94,8 +94,9 @@ class Task(abc.ABC):
             hp: `keras_tuner.HyperParameters`.
 
         Returns:
-            A Keras 3 model that maps `inputs` to class probabilities, shape (rows, len(labels)). Left uncompiled, it
-            is compiled by `tune` with optimizer, schedule and regularisation as hyperparameters.
+            A Keras 3 model or a `torch.nn.Module` that maps `inputs` to class probabilities, shape (rows,
+            len(labels)), or a scikit-learn estimator or pipeline. A Keras model left uncompiled, and any module, is
+            trained with optimizer, schedule and regularisation as hyperparameters.
         """
 
     # An optional `fit(self, hp, model, train, validation, epochs, callbacks)` replaces the default training loop.
