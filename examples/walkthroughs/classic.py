@@ -96,10 +96,10 @@ def _plot(study: Study, shown: Sequence[str], path: Path) -> Path:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-    for state, marker in (("completed", "o"), ("pruned", "x")):
+    for state, marker, label in (("completed", "o", "completed"), ("pruned", "x", "pruned, at its last epoch")):
         chosen = [each for each in study.trials if each.state == state and shown[0] in each.hyperparameters]
-        heights = [each.score if each.score is not None else each.rung_metric for each in chosen]
-        axes.scatter([each.hyperparameters[shown[0]] for each in chosen], heights, marker=marker, label=state)
+        heights = [float(each.score or each.rung_metric or 0.0) for each in chosen]
+        axes.scatter([each.hyperparameters[shown[0]] for each in chosen], heights, marker=marker, label=label)
     axes.set(xlabel=shown[0].replace("_", " "), ylabel="validation accuracy")
     if isinstance(study.best.hyperparameters[shown[0]], float):
         axes.set_xscale("log")
