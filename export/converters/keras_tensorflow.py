@@ -133,7 +133,7 @@ def _replace_erfc(graph: Any) -> None:
             nodes.append(node)
             continue
         one, inner = f"{node.output[0]}/one", f"{node.output[0]}/erf"
-        graph.initializer.append(numpy_helper.from_array(np.float32(1), one))
+        graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), one))
         nodes.append(helper.make_node("Erf", list(node.input), [inner]))
         nodes.append(helper.make_node("Sub", [one, inner], list(node.output)))
     del graph.node[:]

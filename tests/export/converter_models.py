@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from evertune.errors import ExportError
-from evertune.tensors import Array, Signature, TensorSpec
+from evertune.tensors import Array, Signature, Tensors, TensorSpec
 from examples.fashion_mnist.data import training_rows
 
 CLASSES = 10
@@ -43,10 +43,11 @@ def torch_module() -> Any:
         def forward(self, image: Any) -> Any:
             return image.float().flatten(1) / 255
 
-    last = torch.nn.Linear(16, CLASSES)
-    model = torch.nn.Sequential(Scale(), torch.nn.Linear(784, 16), torch.nn.GELU(), torch.nn.BatchNorm1d(16), last)
+    last: Any = torch.nn.Linear(16, CLASSES)
+    norm: Any = torch.nn.BatchNorm1d(16)
+    model = torch.nn.Sequential(Scale(), torch.nn.Linear(784, 16), torch.nn.GELU(), norm, last)
     with torch.no_grad():
-        for tensor in [*model.parameters(), model[3].running_mean, model[3].running_var]:
+        for tensor in [*model.parameters(), norm.running_mean, norm.running_var]:
             tensor.copy_(torch.from_numpy(_values(tuple(tensor.shape))))
     model.returns_logits = True  # type: ignore[assignment]  # modules take any attribute
     return model
@@ -87,21 +88,21 @@ def silent_failures() -> dict[str, Any]:
     from evertune.settings import ExportSettings
     from export.pipeline import convert
 
-    layers = keras.layers
+    layers: Any = keras.layers
     vectors = (np.random.default_rng(0).standard_normal((80, 4)) * 3 + 1).astype(np.float32)
     sequences = np.random.default_rng(0).standard_normal((80, 6, 3)).astype(np.float32)
     normalization = layers.Normalization()
     normalization.adapt(vectors)
 
-    class Odd(layers.Layer):  # type: ignore[misc]  # Keras ships no types
+    class Odd(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
         def call(self, x: Any) -> Any:
             return tf.math.special.bessel_j0(x)
 
-    class TwoRows(layers.Layer):  # type: ignore[misc]
+    class TwoRows(keras.layers.Layer):  # type: ignore[misc]
         def call(self, x: Any) -> Any:
             return tf.reshape(x, (2, 4))
 
-    class Branch(layers.Layer):  # type: ignore[misc]
+    class Branch(keras.layers.Layer):  # type: ignore[misc]
         def call(self, x: Any) -> Any:
             return x * 2 if tf.reduce_sum(x) > 0 else x
 
@@ -119,7 +120,7 @@ def silent_failures() -> dict[str, Any]:
     scaled = layers.Rescaling(1 / 255)(pair[1])
     two = keras.Model(list(pair), layers.Dense(3, activation="softmax")(layers.Concatenate()([pair[0], scaled])))
     declared = Signature((TensorSpec("right", "uint8", (2,)), TensorSpec("left", "float32", (3,))), VECTOR.outputs)
-    pairs = {"left": vectors[:, :3], "right": np.arange(160, dtype=np.uint8).reshape(80, 2)}
+    pairs: Tensors = {"left": vectors[:, :3], "right": np.arange(160, dtype=np.uint8).reshape(80, 2)}
     return {
         "two inputs": convert(two, declared, pairs, ExportSettings())[2].absolute,
         "gelu": difference(layers.Dense(8, activation="gelu")),

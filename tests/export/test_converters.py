@@ -26,7 +26,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer, StandardScaler
 
 from evertune.errors import ExportError
 from evertune.rows import Rows
@@ -265,13 +265,14 @@ def test_several_labels_hold_at_once(model: Any, mixed: Tensors) -> None:
 
 
 def test_thresholds_that_only_float64_tells_apart_are_caught() -> None:
-    """scikit-learn subtracts a float64 mean; in the graph it is float32, and neighbours of 1,000 are 0.00006 apart."""
-    column = (1000 + np.arange(300) % 8 * 2.0**-14 + (np.arange(300) % 3 == 0) * 2.0**-14).astype(np.float32)[:, None]
-    model = make_pipeline(StandardScaler(), ExtraTreesClassifier(20, random_state=0))
-    model.fit(column, (column[:, 0] > 1000.0002).astype(int))
-    trap = Signature((TensorSpec("x", "float32", (1,)),), (TensorSpec("probabilities", "float32", (2,)),))
+    """Neighbouring numbers, normalised in float32 by the graph and in float64 by scikit-learn, part at a threshold."""
+    random = np.random.default_rng(0)
+    columns = (1000 + random.integers(0, 8, (400, 2)) * 2.0**-14).astype(np.float32)
+    model = make_pipeline(Normalizer(), ExtraTreesClassifier(50, random_state=0))
+    model.fit(columns, random.integers(0, 2, 400))
+    trap = Signature((TensorSpec("x", "float32", (2,)),), (TensorSpec("probabilities", "float32", (2,)),))
     with pytest.raises(ExportError, match="the exported model is off by"):
-        convert(model, trap, {"x": column}, SETTINGS)
+        convert(model, trap, {"x": columns}, SETTINGS)
 
 
 def test_what_skl2onnx_does_not_know_is_named(mixed: Tensors) -> None:

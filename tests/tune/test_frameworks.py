@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from evertune.errors import SearchError, TaskError
 from tests.tune.framework_models import Images, KerasImages, SklearnImages, TorchImages
 from tune.execution import execute
-from tune.frameworks import framework_of
+from tune.frameworks import Lesson, framework_of
 from tune.frameworks.sklearn_estimator import SklearnLearner, set_seeds, weight_parameter
 from tune.frameworks.torch_module import TorchLearner
 from tune.hypermodel import TaskHyperModel
@@ -32,7 +32,7 @@ from tune.optimization import OPTIMIZERS, SCHEDULES, Optimization, choose_optimi
 from tune.plan import Plan
 from tune.record import TrialRecord
 from tune.strategy import balanced, choose_strategy
-from tune.training import Lesson, lesson
+from tune.training import lesson
 from tune.weights import load_arrays
 from tune.winner import load_winner
 
@@ -126,7 +126,7 @@ def test_a_warm_start_takes_weights_over_where_they_fit(
 ) -> None:
     plan = make_plan(max_epochs=6)
     reached = run(kind(), plan).rung_metric
-    still = {"learning_rate": 1e-9, "optimizer": "adam"}
+    still: dict[str, Any] = {"learning_rate": 1e-9, "optimizer": "adam"}
     again = replace(plan, max_epochs=2, warm_weights=plan.trial_folder("0") / "weights.npz")
     warm = run(kind(), replace(again, folder=tmp_path / "warm"), warm=True, **still).rung_metric
     cold = run(kind(), replace(again, folder=tmp_path / "cold"), **still).rung_metric
@@ -195,7 +195,7 @@ def test_a_torch_loop_of_ones_own_reports_through_its_callback(make_plan: MakePl
             for epoch in range(epochs):
                 optimizer.zero_grad()
                 logits = model(torch.tensor(train.inputs["image"]))
-                torch.nn.functional.cross_entropy(logits, torch.tensor(train.labels)).backward()
+                torch.nn.functional.cross_entropy(logits, torch.tensor(train.labels)).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 if not all(go_on(epoch + 1) for go_on in callbacks):
                     return

@@ -106,7 +106,8 @@ class TorchLearner:
         self._names = [spec.name for spec in task.inputs]
         self._activation = _ACTIVATIONS[task.kind] if getattr(model, "returns_logits", False) else "none"
         self._optimization = optimization
-        self._optimizer = None if optimization is None else torch_optimizer(optimization, list(model.parameters()))
+        parameters = list(model.parameters())
+        self._optimizer: Any = None if optimization is None else torch_optimizer(optimization, parameters)
         self._loss = loss
 
     def train_epoch(self, lesson: Lesson, *, epoch: int, seed: int) -> float:
