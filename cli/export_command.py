@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.options import Json, Study
-
 
 if TYPE_CHECKING:
     from evertune.bundle import Bundle
