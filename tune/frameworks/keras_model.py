@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from evertune.kinds import kind_of
 from evertune.rows import Rows
 from evertune.task import Splits, Task
 from evertune.tensors import Array, Tensors
@@ -38,8 +39,8 @@ class KerasModels:
         shape = getattr(model, "output_shape", None)
         (spec,) = task.signature.outputs
         if shape is not None and shape != (None, *spec.shape):
-            last = ", activation='softmax'" if task.kind == "classification" else ""
-            raise wrong_output(task, shape, f"End the model with Dense({spec.shape[0]}{last}).")
+            last = kind_of(task.kind).last_layer(int(spec.shape[0] or 0))
+            raise wrong_output(task, shape, f"End the model with {last}.")
 
     def learner(self, hp: Any, model: Any, task: Task, rows: Rows, max_epochs: int) -> KerasLearner:
         """Compiles the model, unless the task did: then its own choices hold."""

@@ -60,7 +60,7 @@ class TorchModules:
         (spec,) = task.signature.outputs
         if not isinstance(found, torch.Tensor) or tuple(found.shape) != (_TRIED_ROWS, *spec.shape):
             shape = (None, *found.shape[1:]) if isinstance(found, torch.Tensor) else type(found).__name__
-            last = ", and set returns_logits = True on it" if task.kind == "classification" else ""
+            last = ", and set returns_logits = True on it" if spec.name == "probabilities" else ""
             raise wrong_output(task, shape, f"End the module with torch.nn.Linear(..., {spec.shape[0]}){last}.")
 
     def learner(self, hp: Any, model: Any, task: Task, rows: Rows, max_epochs: int) -> TorchLearner:
