@@ -135,3 +135,21 @@ def test_a_recipe_that_finds_none_of_its_operators_is_a_finding(rows: Rows) -> N
     assert quantizer.quantize(RECIPES[1])
     with pytest.raises(ExportError, match=f"{RECIPES[2].name}: the model has no operator to quantize"):
         quantizer.quantize(RECIPES[2])
+
+
+def test_a_product_that_is_the_output_itself_stays_in_fp32(rows: Rows) -> None:
+    weight = numpy_helper.from_array(np.ones((64, 3), np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("MatMul", ["f", "w"], ["probabilities"])],
+        "last",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 1, 8, 8])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 3])],
+        [weight],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 10
+    signature = Signature(SIGNATURE.inputs, (TensorSpec("probabilities", "float32", (3,)),))
+    quantizer = Quantizer(model.SerializeToString(), signature, rows)
+    for recipe in (RECIPES[0], RECIPES[2]):
+        with pytest.raises(ExportError, match=f"{recipe.name}: the model has no operator to quantize"):
+            quantizer.quantize(recipe)
