@@ -12,8 +12,26 @@ from cli.tables import plain_table
 _SCORES = ("precision", "recall", "f1")
 
 
+def metrics_table(evaluation: Mapping[str, Any]) -> Table:
+    """Score and metrics of any kind of task, on all rows and on each slice, with 95% intervals.
+
+    Args:
+        evaluation: As `evertune.evaluation.Evaluation.to_json` gives it.
+    """
+    table = plain_table("on rows that the search never saw", ("", "metric"), ("value, 95%",))
+    parts = {f"all {evaluation['rows']}": evaluation}
+    parts |= {f"{name} {part['rows']}": part for name, part in evaluation["slices"].items()}
+    for name, part in parts.items():
+        if part["score"] is not None:
+            table.add_row(name, "score (1 - mean loss)", estimate(part["score"], 4))
+        for metric in part["metrics"]:
+            table.add_row("", metric.replace("_", " "), estimate(part[metric], 4))
+        table.add_section()
+    return table
+
+
 def evaluation_table(evaluation: Mapping[str, Any]) -> Table:
-    """Accuracy, then precision, recall and F1 per class and averaged, each with its 95% interval.
+    """Accuracy of a classification, then precision, recall and F1 per class and averaged, each with its 95% interval.
 
     Args:
         evaluation: As `evertune.evaluation.Evaluation.to_json` gives it.

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.options import Json, Study
-
-_ACRONYMS = {"mae", "mrr", "mse", "ndcg", "r2", "rmse", "roc", "auc"}
 
 if TYPE_CHECKING:
     from evertune.bundle import Bundle
@@ -54,30 +51,16 @@ def _ship(project: Project, study: str) -> Bundle:
     return ship(load_study(project.studies / study), project)
 
 
-def _headline(evaluation: Mapping[str, Any]) -> list[str]:
-    """Accuracy where the kind of task has it, else each metric of the kind."""
-    from cli.evaluation_table import estimate
-
-    names = ["accuracy"] if "accuracy" in evaluation else list(evaluation["metrics"])
-    lines = [f"{_spoken(name)} {estimate(evaluation[name], 4)}" for name in names]
-    return [*lines[:-1], f"{lines[-1]} on {evaluation['rows']} rows that the search never saw."]
-
-
-def _spoken(name: str) -> str:
-    words = [word.upper() if word in _ACRONYMS else word for word in name.split("_")]
-    return " ".join([words[0][0].upper() + words[0][1:], *words[1:]])
-
-
 def _print(bundle: Bundle, attestation: dict[str, Any], *, promoted: bool) -> None:
     from rich.console import Console
 
+    from cli.evaluation_table import metrics_table
     from cli.tables import candidates_table
 
     console = Console()
     console.print(candidates_table(attestation))
     console.print(f"Ships {attestation['reason']}", highlight=False, markup=False)
-    for line in _headline(attestation["evaluation"]):
-        console.print(line, highlight=False)
+    console.print(metrics_table(attestation["evaluation"]))
     console.print(f"Bundle {bundle.digest}\n", highlight=False)
     if promoted:
         console.print(f"{bundle.manifest.model}: {bundle.digest[:12]} is the champion. Next: bentoml serve")

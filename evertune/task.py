@@ -133,9 +133,10 @@ class Task(abc.ABC):
             hp: `keras_tuner.HyperParameters`.
 
         Returns:
-            A Keras 3 model that maps `inputs` to the one output of the task's kind: `probabilities` or `scores`,
-            shape (rows, len(labels)), or for regression `value`, shape (rows, 1). Left uncompiled, it is compiled by
-            `tune` with loss, optimizer, schedule and regularisation as hyperparameters.
+            A Keras 3 model or a `torch.nn.Module` that maps `inputs` to the one output of the task's kind:
+            `probabilities` or `scores`, shape (rows, len(labels)), or for regression `value`, shape (rows, 1); or a
+            scikit-learn estimator or pipeline. A Keras model left uncompiled, and any module, is trained with loss,
+            optimizer, schedule and regularisation as hyperparameters.
         """
 
     # An optional `fit(self, hp, model, train, validation, epochs, callbacks)` replaces the default training loop.

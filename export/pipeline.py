@@ -93,14 +93,14 @@ def convert(
         ExportError: The model does not convert, does not fit the task, or answers otherwise than its source.
     """
     converter = converter_for(model)
-    source = converter.convert(model, signature)
+    source = converter.convert(model, signature, kind=kind)
     meaning = _Meaning(signature, kind, parameters or {})
     try:
         return _proved(source, meaning, rows, settings)
     except ExportError:
         if not source.reused:
             raise
-    return _proved(converter.convert(model, signature, reuse=False), meaning, rows, settings)
+    return _proved(converter.convert(model, signature, kind=kind, reuse=False), meaning, rows, settings)
 
 
 def outputs_of(session: Session, inputs: Tensors) -> Tensors:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,13 @@ import numpy as np
 from evertune.errors import ExportError
 from evertune.rows import Rows
 from evertune.tensors import Signature, Tensors
-from export.graph import finish
-from export.recipes import Recipe
+from export.graph import finish, graphs
+from export.recipes import MATRIX_PRODUCTS, Recipe
 from export.silence import known_noise
 
 MOST_ROWS = 512  # min and max settle early; more rows cost time, and with other calibrators tens of GB
 _BATCH_ROWS = 64
+_QUANTIZED = {*MATRIX_PRODUCTS, "Conv", "ConvTranspose"}
 
 
 class Quantizer:
@@ -33,6 +36,7 @@ class Quantizer:
 
     def __init__(self, model_bytes: bytes, signature: Signature, rows: Rows) -> None:
         self.signature = signature
+        _require_arithmetic(model_bytes)
         self._samples = {name: rows.inputs[name][strided(len(rows), MOST_ROWS)] for name in rows.inputs}
         with tempfile.TemporaryDirectory() as folder:
             try:
@@ -51,7 +55,7 @@ class Quantizer:
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "model.onnx"
             try:
-                with known_noise():
+                with known_noise(), _quiet_runtime():
                     self._run(recipe, onnx.ModelProto.FromString(self._prepared), target)
                 model = onnx.load(target)
             except Exception as error:  # whatever ONNX Runtime raises
@@ -95,6 +99,22 @@ def strided(count: int, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
+def _require_arithmetic(model_bytes: bytes) -> None:
+    """Trees, support vectors and linear classifiers of `ai.onnx.ml` compare and add: there is nothing in INT8 for them.
+
+    Raises:
+        ExportError: The graph has neither a matrix product nor a convolution.
+    """
+    import onnx
+
+    found = {node.op_type for graph in graphs(onnx.ModelProto.FromString(model_bytes).graph) for node in graph.node}
+    if not found & _QUANTIZED:
+        raise ExportError(
+            "has neither a matrix product nor a convolution to quantize",
+            fix="Nothing: FP32 ships.",
+        )
+
+
 def _prepare(model_bytes: bytes, folder: Path) -> bytes:
     """Shape inference and graph optimisation: fuses MatMul and Add to Gemm, folds what became constant."""
     import onnx
@@ -102,13 +122,26 @@ def _prepare(model_bytes: bytes, folder: Path) -> bytes:
 
     source, target = folder / "source.onnx", folder / "prepared.onnx"
     source.write_bytes(model_bytes)  # a ModelProto given in its place would be changed
+    classic = any(each.domain == "ai.onnx.ml" for each in onnx.ModelProto.FromString(model_bytes).opset_import)
     with known_noise():
-        quant_pre_process(source, target)
+        quant_pre_process(source, target, skip_symbolic_shape=classic)  # which does not know that domain
     model = onnx.load(target)
     for number, node in enumerate(model.graph.node):
         node.name = f"{node.op_type}_{number}"  # the quantizer leaves nodes out by name
     content: bytes = model.SerializeToString()
     return content
+
+
+@contextmanager
+def _quiet_runtime() -> Iterator[None]:
+    """The calibrator loads graphs with values that nothing uses any more, and ONNX Runtime warns of each."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)
+    try:
+        yield
+    finally:
+        onnxruntime.set_default_logger_severity(2)  # its default; it cannot be asked for
 
 
 def _last_nodes(model: Any) -> list[str]:

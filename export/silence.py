@@ -13,6 +13,8 @@ _LOGGERS = (
     # "Setting ONNX exporter to use operator set version 18", although the version is given.
     "torch.onnx._internal.exporter._compat",
 )
+# "failed to infer the type of tensor: v17. Skip to quantize it.", of operators of `ai.onnx.ml`; to the root logger.
+_MESSAGE = "failed to infer the type of tensor"
 _WARNINGS = (
     # copyreg copies torch's own pytree leaves through a class that torch itself deprecates.
     (FutureWarning, r"`isinstance\(treespec, LeafSpec\)` is deprecated"),
@@ -23,7 +25,7 @@ _WARNINGS = (
 
 @contextmanager
 def known_noise() -> Iterator[None]:
-    """Silences what torch says about itself while it exports; errors still raise."""
+    """Silences what torch and ONNX Runtime say about themselves while they export; errors still raise."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
@@ -32,7 +34,13 @@ def known_noise() -> Iterator[None]:
         try:
             for logger in loggers:
                 logger.setLevel(logging.ERROR)
+            logging.root.addFilter(_is_news)
             yield
         finally:
+            logging.root.removeFilter(_is_news)
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(_MESSAGE)

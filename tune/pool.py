@@ -18,7 +18,10 @@ from tune.plan import Plan
 
 _TRIALS_A_WORKER = 50  # then a fresh one takes over: whatever a framework leaks cannot add up
 _ROOT = Path(__file__).resolve().parents[1]
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_THREAD_VARIABLES = (
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+    "TF_NUM_INTRAOP_THREADS",  # TensorFlow has a pool of its own
+)
 
 
 @dataclass

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from evertune.errors import EvertuneError, SearchError
 from evertune.loading import explain_in_task, load_task, source_digest
 from evertune.settings import ExportSettings, LimitSettings, TuneSettings
 from evertune.task import LabelledWindow, Splits, Task
+from tune.backend import fix_backend
 from tune.dataset import digest, write_splits
 from tune.events import Progress, SearchStarted
 from tune.journal import Journal
@@ -62,7 +61,7 @@ def search(
         DataError: The task's data cannot be learned from.
         SearchError: The folder holds, or is in use by, another search; workers do not start; no trial completed.
     """
-    _fix_backend(settings.backend)
+    fix_backend(settings.backend)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         task = load_task(task_reference, project_root)
@@ -138,18 +137,6 @@ def _run(
 
 def _is_finished(journal: Journal, max_trials: int) -> bool:
     return any(entry["event"] == "finished" and entry["max_trials"] >= max_trials for entry in journal.entries)
-
-
-def _fix_backend(backend: str) -> None:
-    """Keras reads the variable once, when it is imported; one backend a process."""
-    if "keras" in sys.modules:
-        loaded = sys.modules["keras"].config.backend()
-        if loaded != backend:
-            raise SearchError(
-                f"Keras already runs on {loaded!r} in this process, the search wants {backend!r}",
-                fix=f"Set KERAS_BACKEND={backend} before Keras is imported.",
-            )
-    os.environ["KERAS_BACKEND"] = backend
 
 
 def _data(task: Task, window: LabelledWindow, root: Path, reference: str) -> Splits:

@@ -40,9 +40,9 @@ def ship(
         SearchError: No trial completed, or its weights are gone.
         ExportError: None of the kept trials can ship; the first reason.
     """
-    from tune.search import _fix_backend
+    from tune.backend import fix_backend
 
-    _fix_backend(study.plan.backend)
+    fix_backend(study.plan.backend)
     candidates = [record for record in ranked(study.trials) if _weights(study, record).exists()]
     if not ranked(study.trials):
         raise no_winner(study.trials)

@@ -1,4 +1,4 @@
-"""Trains one model epoch by epoch and asks after each whether to go on."""
+"""Trains one model epoch by epoch and asks after each whether to go on: the loop that all frameworks share."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from evertune.losses import row_losses
 from evertune.rows import Rows
 from evertune.task import Splits, Task
-from evertune.tensors import Array, Tensors
+from evertune.tensors import Array
 from tune.augment import augment
-from tune.seeding import seed_generators
-from tune.strategy import Strategy
-from tune.weights import assign, fits, load_arrays, save_arrays, values_of
-
-_PREDICT_ROWS = 256
+from tune.frameworks import Learner, Lesson
+from tune.strategy import Strategy, balanced
+from tune.weights import load_arrays, save_arrays
 
 Report = Callable[[int, float], bool]
 """Given epochs trained and validation accuracy; returns whether to go on."""
@@ -41,63 +38,73 @@ class Trained:
 
 
 def train(
-    model: Any,
-    strategy: Strategy,
+    learner: Learner,
+    task: Task,
     splits: Splits,
     *,
     epochs: int,
     seed: int,
     report: Report,
-    checkpoint: Path,
-    task: Task | None = None,
+    checkpoint: Path | None = None,
 ) -> Trained:
-    """Trains a compiled model, from its checkpoint where there is one.
+    """Trains a model, from its checkpoint where there is one.
 
     Order, augmentation and dropout of an epoch depend on seed and epoch alone, so a training that was killed goes on
     as it would have: at most one epoch is done twice.
 
     Args:
-        model: Compiled Keras model.
-        strategy: Batch size and augmentation.
+        learner: Of some framework.
+        task: Its kind says how good an answer is.
         splits: Train and validation are used.
-        epochs: At most.
+        epochs: At most; scikit-learn has one.
         seed: Of the trial.
         report: Called after each epoch.
-        checkpoint: File for the state after each epoch.
-        task: Its kind is what is scored; classification where None.
+        checkpoint: File for the state after each epoch; None keeps none.
 
     Raises:
         FloatingPointError: The loss is not a finite number any more.
     """
-    state = _State(model, checkpoint)
+    state = _State(learner, checkpoint)
+    most = min(epochs, learner.most_epochs or epochs)
     done = state.restore()
     go_on = report(done, state.accuracies[-1]) if done else True  # the answer may have been lost with the process
-    while go_on and done < epochs:
-        _epoch(model, strategy, splits.train, epoch=done, seed=seed)
+    while go_on and done < most:
+        random = np.random.default_rng((seed, done))
+        drawn = int(random.integers(2**31))  # for what the framework itself draws
+        loss = learner.train_epoch(lesson(learner.strategy, splits.train, random), epoch=done, seed=drawn)
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the training loss became {loss} in epoch {done + 1}")
         done += 1
-        accuracy = validation_accuracy(model, splits.validation, task)
+        accuracy = validation_accuracy(learner, task, splits.validation)
         state.keep(accuracy)
         go_on = report(done, accuracy)
-    assign(model.weights, state.best)
-    return Trained(done, max(state.accuracies), stopped=not go_on and done < epochs)
+    if learner.keeps_weights:
+        learner.assign(state.best)
+    return Trained(done, max(state.accuracies), stopped=not go_on and done < most)
 
 
-def validation_accuracy(model: Any, rows: Rows, task: Task | None = None) -> float:
-    """Weighted mean score (1 - bounded loss of the task's kind), computed by the training framework.
-
-    Without a task it is a classification: the share of rows whose most probable class is their label.
-    """
-    values = model.predict(model_inputs(rows.inputs), batch_size=_PREDICT_ROWS, verbose=0)
-    if not np.isfinite(values).all():
+def validation_accuracy(learner: Learner, task: Task, rows: Rows) -> float:
+    """One minus the weighted mean loss of the rows, computed by the training framework; 1 is perfect."""
+    outputs = learner.predict(rows.inputs)
+    if not np.isfinite(outputs).all():
         raise FloatingPointError("the model's outputs are not finite numbers")
-    kind, name = ("classification", "probabilities") if task is None else (task.kind, task.signature.outputs[0].name)
-    losses = row_losses(kind, {name: values}, rows.labels, {} if task is None else task.parameters)
-    return float(np.average(1 - losses, weights=rows.weights))
+    (spec,) = task.signature.outputs
+    losses = row_losses(task.kind, {spec.name: outputs}, rows.labels, task.parameters)
+    return 1.0 - float(np.average(losses, weights=rows.weights))
 
 
-def model_inputs(inputs: Tensors) -> Any:
-    """What Keras is called with: the array itself where there is one input, else arrays by name."""
-    return next(iter(inputs.values())) if len(inputs) == 1 else inputs
+def lesson(strategy: Strategy | None, rows: Rows, random: np.random.Generator) -> Lesson:
+    """The rows of an epoch: shuffled, augmented and weighted; as they are where there are no batches."""
+    weights = sample_weights(rows)
+    if strategy is None:
+        return Lesson(rows.inputs, rows.labels, weights)
+    if strategy.class_weights == "balanced":
+        weights = balanced(rows.labels) * (1.0 if weights is None else weights)
+    order = random.permutation(len(rows))
+    inputs = {name: value[order] for name, value in rows.inputs.items()}
+    if strategy.augmentation != "none":
+        inputs = {name: augment(value, strategy.augmentation, random) for name, value in inputs.items()}
+    return Lesson(inputs, rows.labels[order], None if weights is None else weights[order].astype(np.float32))
 
 
 def sample_weights(rows: Rows) -> Array | None:
@@ -105,65 +112,30 @@ def sample_weights(rows: Rows) -> Array | None:
     return None if np.ptp(rows.weights) == 0 else rows.weights / rows.weights.mean()
 
 
-def _epoch(model: Any, strategy: Strategy, rows: Rows, *, epoch: int, seed: int) -> None:
-    import keras
-
-    random = np.random.default_rng((seed, epoch))
-    dropout_seed = int(random.integers(2**31))
-    order = random.permutation(len(rows))
-    inputs = {name: value[order] for name, value in rows.inputs.items()}
-    if strategy.augmentation != "none":
-        inputs = {name: augment(value, strategy.augmentation, random) for name, value in inputs.items()}
-    weights = sample_weights(rows)
-    history = model.fit(
-        model_inputs(inputs),
-        rows.labels[order],
-        sample_weight=None if weights is None else weights[order],
-        batch_size=strategy.batch_size,
-        initial_epoch=epoch,
-        epochs=epoch + 1,
-        shuffle=False,  # done: the same at every start
-        # Not earlier: the first `fit` of a model draws numbers before it begins.
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: seed_generators(dropout_seed))],
-        verbose=0,
-    )
-    loss = history.history["loss"][-1]
-    if not math.isfinite(loss):
-        raise FloatingPointError(f"the training loss became {loss} in epoch {epoch + 1}")
-
-
 class _State:
-    """What must survive a kill: variables of model and optimizer, accuracies, and the best epoch's weights."""
+    """What must survive a kill: the learner's own state, accuracies, and the best epoch's weights."""
 
-    def __init__(self, model: Any, path: Path) -> None:
-        self._model = model
+    def __init__(self, learner: Learner, path: Path | None) -> None:
+        self._learner = learner
         self._path = path
         self.accuracies: list[float] = []
         self.best: list[Array] = []
 
     def restore(self) -> int:
         """Loads the checkpoint; returns the epochs done."""
-        if not self._path.exists():
+        if self._path is None or not self._path.exists():
             return 0
         saved = load_arrays(self._path)
-        optimizer = self._model.optimizer
-        optimizer.build(self._model.trainable_variables)
-        if not (fits(self._model.variables, saved["model"]) and fits(optimizer.variables, saved["optimizer"])):
+        if not self._learner.restore(saved):
             return 0  # the task builds another model now
-        assign(self._model.variables, saved["model"])
-        assign(optimizer.variables, saved["optimizer"])
         self.accuracies, self.best = saved["accuracies"][0].tolist(), saved["best"]
         return len(self.accuracies)
 
     def keep(self, accuracy: float) -> None:
         """Notes an epoch and writes the checkpoint."""
         if not self.accuracies or accuracy > max(self.accuracies):
-            self.best = values_of(self._model.weights)
+            self.best = self._learner.weights()
         self.accuracies.append(accuracy)
-        save_arrays(
-            self._path,
-            model=values_of(self._model.variables),
-            optimizer=values_of(self._model.optimizer.variables),
-            accuracies=[np.array(self.accuracies)],
-            best=self.best,
-        )
+        state = self._learner.state() if self._path is not None else None
+        if self._path is not None and state is not None:
+            save_arrays(self._path, **state, accuracies=[np.array(self.accuracies)], best=self.best)

@@ -6,10 +6,18 @@ from typing import Any
 
 from evertune.errors import ExportError
 from export.converters.converter import Converter
+from export.converters.keras_tensorflow import KerasTensorflowConverter
 from export.converters.keras_torch import KerasTorchConverter
+from export.converters.sklearn_estimator import SklearnConverter
 from export.converters.source import Source
+from export.converters.torch_module import TorchModuleConverter
 
-CONVERTERS: tuple[Converter, ...] = (KerasTorchConverter(),)
+CONVERTERS: tuple[Converter, ...] = (
+    KerasTorchConverter(),
+    KerasTensorflowConverter(),
+    TorchModuleConverter(),
+    SklearnConverter(),
+)
 
 
 def converter_for(model: Any, converters: tuple[Converter, ...] = CONVERTERS) -> Converter:

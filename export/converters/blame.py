@@ -1,10 +1,11 @@
-"""From an exporter's exception to the operator and the Keras layer that caused it."""
+"""From an exporter's exception to the operator and the layer that caused it."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -12,45 +13,99 @@ from evertune.errors import ExportError
 
 _OPERATOR = re.compile(r"No ONNX function found for <OpOverload\(op='([\w.]+)'")
 _COLOURS = re.compile(r"\x1b?\[\d+m")  # torch and Keras colour their messages
+_BRANCHES = ("data-dependent", "guardondatadependent", "symbolic `tf.tensor` as a python")
 
 
-def explain(error: Exception, run: Callable[[], Any], problem: str) -> ExportError:
+@dataclass(frozen=True)
+class Words:
+    """How a framework's users speak of their models.
+
+    Attributes:
+        name_of: Name of an object that is one of the model's layers; None for any other object.
+        instead: What to compute with.
+        rows: How to say "any number of rows".
+        choose: What stands in place of a branch.
+    """
+
+    name_of: Callable[[Any], str | None]
+    instead: str
+    rows: str
+    choose: str
+
+
+def keras_layer(value: Any) -> str | None:
+    """Its name where `value` is a Keras layer, and not a whole model."""
+    kinds = {base.__name__ for base in type(value).__mro__ if base.__module__.startswith("keras.")}
+    return str(value.name) if "Layer" in kinds and "Model" not in kinds else None
+
+
+KERAS = Words(
+    keras_layer,
+    instead="Keras layers or operations that ONNX has",
+    rows="-1 or keras.ops.shape(x)[0]",
+    choose="keras.ops.where or keras.ops.cond",
+)
+
+
+def module_words(model: Any) -> Words:
+    """For a `torch.nn.Module`, whose parts are named by where they are in it."""
+    names = {id(module): name for name, module in model.named_modules() if name}
+    return Words(
+        lambda value: names.get(id(value)),
+        instead="torch operations that ONNX has",
+        rows="-1 or x.shape[0]",
+        choose="torch.where or torch.cond",
+    )
+
+
+def explain(error: Exception, run: Callable[[], Any], problem: str, words: Words = KERAS) -> ExportError:
     """An `ExportError` that names the layer, the operator where one is known, and what to do.
 
     Args:
         error: What the framework raised.
         run: Calls the model once.
         problem: End of the sentence "the model ...".
+        words: Of the framework.
     """
     text = "\n".join(str(cause) for cause in _causes(error))
     operator = _OPERATOR.search(text)
     if operator is not None:
         name = operator.group(1)
-        layer = _layer_that_calls(name.rpartition(".")[2], run)
-        where = f" in layer {layer!r}" if layer else ""
-        return ExportError(
-            f"the model {problem}: ONNX has no operator for {name}{where}",
-            fix=f"Replace what {layer or 'the model'} computes with Keras layers or operations that ONNX has.",
-            operator=name,
-            layer=layer,
-        )
-    layer = _layer_in_traceback(error)
+        return unknown_operator(name, _layer_that_calls(name.rpartition(".")[2], run, words), problem, words)
+    layer = _layer_in_traceback(error, words)
     where = f"layer {layer!r}" if layer else "the model"
     if "specialized it to be a constant" in text:
-        return ExportError(
-            f"the model {problem}: {where} fixes the number of rows in a batch",
-            fix="Use -1 or keras.ops.shape(x)[0] for the batch axis, never a number or len(x).",
-            layer=layer,
-        )
-    if "data-dependent" in text.lower() or "GuardOnDataDependent" in type(error).__name__:
+        return fixed_rows(error, problem, words)
+    if any(sign in f"{type(error).__name__} {text}".lower() for sign in _BRANCHES):
         return ExportError(
             f"the model {problem}: {where} branches on the values of its input",
-            fix="Use keras.ops.where or keras.ops.cond in place of `if`.",
+            fix=f"Use {words.choose} in place of `if`.",
             layer=layer,
         )
     return ExportError(
         f"the model {problem}: {where}: {_first_line(error)}",
-        fix="Correct the layer, or compute with keras.ops in place of numpy.",
+        fix=f"Correct the layer, or compute with {words.instead} in place of numpy.",
+        layer=layer,
+    )
+
+
+def fixed_rows(error: Exception, problem: str, words: Words = KERAS) -> ExportError:
+    """The error of a model that takes one number of rows only."""
+    layer = _layer_in_traceback(error, words)
+    return ExportError(
+        f"the model {problem}: {f'layer {layer!r}' if layer else 'the model'} fixes the number of rows in a batch",
+        fix=f"Use {words.rows} for the batch axis, never a number or len(x).",
+        layer=layer,
+    )
+
+
+def unknown_operator(name: str, layer: str | None, problem: str, words: Words = KERAS) -> ExportError:
+    """The error of an operator that ONNX does not have."""
+    where = f" in layer {layer!r}" if layer else ""
+    return ExportError(
+        f"the model {problem}: ONNX has no operator for {name}{where}",
+        fix=f"Replace what {layer or 'the model'} computes with {words.instead}.",
+        operator=name,
         layer=layer,
     )
 
@@ -68,25 +123,18 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(keep)[:300]}"
 
 
-def _layer_in_traceback(error: BaseException) -> str | None:
+def _layer_in_traceback(error: BaseException, words: Words) -> str | None:
     """The innermost layer that was being called; layers of Keras itself may be filtered out of tracebacks."""
     found = None
     for cause in _causes(error):
         trace = cause.__traceback__
         while trace is not None:
-            owner = trace.tb_frame.f_locals.get("self")
-            found = _layer_name(owner) or found
+            found = words.name_of(trace.tb_frame.f_locals.get("self")) or found
             trace = trace.tb_next
     return found
 
 
-def _layer_name(value: Any) -> str | None:
-    """Its name where `value` is a Keras layer, and not a whole model."""
-    kinds = {base.__name__ for base in type(value).__mro__ if base.__module__.startswith("keras.")}
-    return str(value.name) if "Layer" in kinds and "Model" not in kinds else None
-
-
-def _layer_that_calls(operator: str, run: Callable[[], Any]) -> str | None:
+def _layer_that_calls(operator: str, run: Callable[[], Any], words: Words) -> str | None:
     """Runs the model once more and looks, at each call of `operator`, which layer is at work."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
@@ -95,7 +143,7 @@ def _layer_that_calls(operator: str, run: Callable[[], Any]) -> str | None:
 
     class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
         def __torch_dispatch__(self, called: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            layer = _layer_at_work(sys._getframe()) if operator.strip("_") in str(called) else None
+            layer = _layer_at_work(sys._getframe(), words) if operator.strip("_") in str(called) else None
             found.extend([layer] if layer else [])
             return called(*args, **(kwargs or {}))
 
@@ -104,9 +152,9 @@ def _layer_that_calls(operator: str, run: Callable[[], Any]) -> str | None:
     return found[0] if found else None
 
 
-def _layer_at_work(frame: FrameType | None) -> str | None:
+def _layer_at_work(frame: FrameType | None, words: Words) -> str | None:
     while frame is not None:
-        name = _layer_name(frame.f_locals.get("self"))
+        name = words.name_of(frame.f_locals.get("self"))
         if name is not None:
             return name
         frame = frame.f_back

@@ -22,12 +22,13 @@ class Converter(Protocol):
     def accepts(self, model: Any) -> bool:
         """Whether `model` is of this framework. Imports nothing: a model that exists has its framework loaded."""
 
-    def convert(self, model: Any, signature: Signature, *, reuse: bool = True) -> Source:
+    def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
         """Converts a model.
 
         Args:
             model: What `Task.build` returned, trained or not.
             signature: Declared inputs and outputs.
+            kind: Of the task: says what logits become.
             reuse: Allow the graph of an earlier model of the same architecture.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ class Template:
     Attributes:
         model_bytes: ONNX as traced, not optimised: optimising folds weights into constants. Initializers that are
             variables are empty.
-        places: Name of an initializer to the position of its variable in `model.variables`.
+        places: Name of an initializer to the position of its variable.
         shapes: Of all variables, in order.
         settled: No other initializer is an array, so training changes nothing but variables.
     """
@@ -28,13 +29,13 @@ class Template:
     settled: bool
 
     @classmethod
-    def of(cls, exported: Any, places: dict[str, int], model: Any) -> Template:
+    def of(cls, exported: Any, places: dict[str, int], variables: Sequence[Any]) -> Template:
         """Takes the weights out of an exported graph.
 
         Args:
             exported: `onnx.ModelProto`, not optimised; changed.
             places: As `variable_places` found them.
-            model: The Keras model.
+            variables: Tensors of the model, see `TorchForward.variables`.
         """
         settled = True
         for item in exported.graph.initializer:
@@ -43,35 +44,34 @@ class Template:
             elif item.dims:  # numbers from a layer's configuration have no axes, what it learned has
                 settled = False
         strip_texts(exported)  # metadata here holds stack traces, several times the size of the graph
-        return cls(exported.SerializeToString(), places, _shapes(model), settled)
+        return cls(exported.SerializeToString(), places, _shapes(variables), settled)
 
-    def fits(self, model: Any) -> bool:
-        """Whether `model` has variables of the same shapes in the same order."""
-        return _shapes(model) == self.shapes
+    def fits(self, variables: Sequence[Any]) -> bool:
+        """Whether the variables have the same shapes in the same order."""
+        return _shapes(variables) == self.shapes
 
-    def fill(self, model: Any, signature: Signature) -> bytes:
-        """The graph with the weights of `model`, optimised and finished: what a fresh export gives, byte for byte."""
+    def fill(self, variables: Sequence[Any], signature: Signature) -> bytes:
+        """The graph with the values of `variables`, optimised and finished: the bytes of a fresh export."""
         import onnx
         from onnxscript import optimizer
 
         proto = onnx.ModelProto.FromString(self.model_bytes)
-        variables = model.variables
         for item in proto.graph.initializer:
             if item.name in self.places:
-                value = variables[self.places[item.name]].value
+                value = variables[self.places[item.name]]
                 item.raw_data = value.detach().cpu().contiguous().numpy().tobytes()
         with known_noise():
             return finish(optimizer.optimize(proto), signature)
 
 
-def variable_places(program: Any, model: Any) -> dict[str, int]:
+def variable_places(program: Any, variables: Sequence[Any]) -> dict[str, int]:
     """Which constants of a traced program are variables of the model, found by the address of their values.
 
     Args:
         program: `torch.export.ExportedProgram`, in which Keras' variables appear as constants.
-        model: The Keras model, untouched since it was traced.
+        variables: Tensors of the model, untouched since it was traced.
     """
-    addresses = {_address(variable.value): number for number, variable in enumerate(model.variables)}
+    addresses = {_address(variable): number for number, variable in enumerate(variables)}
     # Keras lists its variables as parameters too, under names that it numbers, but takes their values as constants.
     used = {node.name for node in program.graph.nodes if node.users}
     names = [spec.target for spec in program.graph_signature.input_specs if spec.arg.name in used and spec.target]
@@ -83,5 +83,5 @@ def _address(tensor: Any) -> tuple[int, tuple[int, ...], str]:
     return tensor.data_ptr(), tuple(tensor.shape), str(tensor.dtype)
 
 
-def _shapes(model: Any) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(variable.shape) for variable in model.variables)
+def _shapes(variables: Sequence[Any]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(variable.shape) for variable in variables)

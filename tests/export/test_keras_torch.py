@@ -19,7 +19,6 @@ import torch
 from evertune.errors import ExportError
 from evertune.settings import ExportSettings
 from evertune.tensors import Array, Signature, TensorSpec
-from export.converters import converter_for
 from export.converters.keras_torch import KerasTorchConverter
 from export.pipeline import convert
 from export.verify import verify
@@ -279,8 +278,3 @@ def test_inputs_that_do_not_fit_the_model_are_refused() -> None:
 def test_another_number_of_classes_is_refused_before_tracing() -> None:
     with pytest.raises(ExportError, match=r"gives \[10\] values a row, the task has 7 labels"):
         KerasTorchConverter().convert(small(), signature_of(IMAGE, classes=7))
-
-
-def test_an_unknown_framework_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ExportError, match=r"torch\.nn\.modules\.linear\.Linear.*Keras 3 model \(torch backend\)"):
-        converter_for(torch.nn.Linear(1, 1))

@@ -100,20 +100,55 @@ def test_calibration_rows_are_few_and_evenly_spaced(convolution: bytes, rows: Ro
     assert Quantizer(convolution, SIGNATURE, few).quantize(RECIPES[1]) != quantizer.quantize(RECIPES[1])
 
 
-def test_a_model_without_matrix_products_is_a_finding(rows: Rows) -> None:
-    nodes = [
-        helper.make_node("Flatten", ["x"], ["f"]),
-        helper.make_node("Softmax", ["f"], ["probabilities"]),
-    ]
+def graph_of(nodes: list[onnx.NodeProto], weights: dict[str, tuple[int, ...]], outputs: int) -> bytes:
     graph = helper.make_graph(
         nodes,
         "none",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 1, 8, 8])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 64])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", outputs])],
+        [numpy_helper.from_array(np.full(shape, 0.1, np.float32), name) for name, shape in weights.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
     model.ir_version = 10
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def test_a_model_without_arithmetic_is_a_finding(rows: Rows) -> None:
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["f"]),
+        helper.make_node("Softmax", ["f"], ["probabilities"]),
+    ]
     signature = Signature(SIGNATURE.inputs, (TensorSpec("probabilities", "float32", (64,)),))
+    with pytest.raises(ExportError, match="neither a matrix product nor a convolution"):
+        Quantizer(graph_of(nodes, {}, 64), signature, rows)
+
+
+def test_a_recipe_that_finds_none_of_its_operators_is_a_finding(rows: Rows) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "k"], ["c"]),
+        helper.make_node("Flatten", ["c"], ["f"]),
+        helper.make_node("Softmax", ["f"], ["probabilities"]),
+    ]
+    signature = Signature(SIGNATURE.inputs, (TensorSpec("probabilities", "float32", (36,)),))
+    quantizer = Quantizer(graph_of(nodes, {"k": (1, 1, 3, 3)}, 36), signature, rows)
+    assert quantizer.quantize(RECIPES[1])
+    with pytest.raises(ExportError, match=f"{RECIPES[2].name}: the model has no operator to quantize"):
+        quantizer.quantize(RECIPES[2])
+
+
+def test_a_product_that_is_the_output_itself_stays_in_fp32(rows: Rows) -> None:
+    weight = numpy_helper.from_array(np.ones((64, 3), np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("MatMul", ["f", "w"], ["probabilities"])],
+        "last",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 1, 8, 8])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 3])],
+        [weight],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 10
+    signature = Signature(SIGNATURE.inputs, (TensorSpec("probabilities", "float32", (3,)),))
     quantizer = Quantizer(model.SerializeToString(), signature, rows)
     for recipe in (RECIPES[0], RECIPES[2]):
         with pytest.raises(ExportError, match=f"{recipe.name}: the model has no operator to quantize"):

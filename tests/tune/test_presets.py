@@ -12,7 +12,9 @@ from evertune.task import Splits, Task
 from evertune.tensors import TensorSpec
 from export import measure_untrained
 from tune import presets
+from tune.frameworks.keras_model import KerasLearner
 from tune.seeding import seed_everything
+from tune.strategy import Strategy
 from tune.training import validation_accuracy
 
 LOOSE = LimitSettings(latency_seconds=10.0)
@@ -64,7 +66,7 @@ def test_both_families_learn_real_images(family: str, task: Task, splits: Splits
     model = build(task, family=family)
     model.compile("adam", "sparse_categorical_crossentropy")
     model.fit(splits.train.inputs["image"], splits.train.labels, epochs=4, batch_size=32, verbose=0)
-    assert validation_accuracy(model, splits.validation) > 0.5
+    assert validation_accuracy(KerasLearner(model, Strategy(32)), task, splits.validation) > 0.5
 
 
 def test_the_space_has_the_sizes_of_the_chosen_family_only() -> None:

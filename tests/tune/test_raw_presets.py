@@ -22,8 +22,10 @@ from evertune.tables import read_table
 from evertune.task import Splits, Task
 from export.pipeline import convert
 from tune import presets
+from tune.frameworks.keras_model import KerasLearner, model_inputs
 from tune.seeding import seed_everything
-from tune.training import model_inputs, validation_accuracy
+from tune.strategy import Strategy
+from tune.training import validation_accuracy
 
 EXAMPLES = Path(examples.__file__).parent
 LIMITS = LimitSettings(latency_seconds=10.0)
@@ -108,7 +110,7 @@ def test_every_family_learns_real_rows_and_its_onnx_answers_alike(
     model.compile("adam", "sparse_categorical_crossentropy")
     model.optimizer.learning_rate = 5e-3
     model.fit(model_inputs(splits.train.inputs), splits.train.labels, epochs=6, batch_size=32, verbose=0)
-    assert validation_accuracy(model, splits.validation) >= enough
+    assert validation_accuracy(KerasLearner(model, Strategy(32)), task, splits.validation) >= enough
     _, session, parity = convert(model, task.signature, splits.validation.inputs, ExportSettings())
     assert parity.absolute <= 1e-4
     assert session.run(splits.test.inputs)["probabilities"].shape == (len(splits.test), len(task.labels))

@@ -8,7 +8,8 @@ import pytest
 
 from evertune.task import Splits, Task
 from evertune.tensors import TensorSpec
-from tune.strategy import choose_strategy, compile_model
+from tune.frameworks.keras_model import compile_model
+from tune.strategy import choose_strategy
 
 
 def model() -> Any:
@@ -63,7 +64,7 @@ def test_a_batch_size_that_the_task_declared_itself_stays(task: Task) -> None:
     assert len([hp for hp in hps.space if hp.name == "batch_size"]) == 1
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "adagrad"])
 def test_each_optimizer_has_its_own_rate_and_settings(name: str) -> None:
     hps = keras_tuner.HyperParameters()
     hps.values = {"optimizer": name, "schedule": "constant"}
@@ -73,6 +74,8 @@ def test_each_optimizer_has_its_own_rate_and_settings(name: str) -> None:
         "adam": {"learning_rate"},
         "adamw": {"learning_rate", "weight_decay"},
         "sgd": {"sgd_learning_rate", "sgd_momentum"},
+        "rmsprop": {"learning_rate"},
+        "adagrad": {"adagrad_learning_rate"},
     }
     assert set(hps.values) == {"optimizer", "schedule", "label_smoothing"} | own[name]
     assert type(made.optimizer).__name__.lower() == name

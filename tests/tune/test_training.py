@@ -12,6 +12,8 @@ import pytest
 from evertune.rows import Rows
 from evertune.task import Splits, Task
 from evertune.tensors import Array
+from examples.fashion_mnist.task import FashionMnist
+from tune.frameworks.keras_model import KerasLearner
 from tune.hypermodel import TaskHyperModel
 from tune.seeding import seed_everything
 from tune.strategy import Strategy
@@ -43,7 +45,12 @@ def build(task: Task, splits: Splits, seed: int, **values: Any) -> Any:
 def run(
     model: Any, splits: Splits, checkpoint: Path, report: Callable[[int, float], bool] = lambda epoch, accuracy: True
 ) -> Trained:
-    return train(model, STRATEGY, splits, epochs=EPOCHS, seed=5, report=report, checkpoint=checkpoint)
+    learner = KerasLearner(model, STRATEGY)
+    return train(learner, FashionMnist(), splits, epochs=EPOCHS, seed=5, report=report, checkpoint=checkpoint)
+
+
+def accuracy_of(model: Any, rows: Rows) -> float:
+    return validation_accuracy(KerasLearner(model, STRATEGY), FashionMnist(), rows)
 
 
 def arrays(model: Any) -> list[Array]:
@@ -91,7 +98,7 @@ def test_the_model_ends_with_the_weights_of_its_best_epoch(task: Task, few: Spli
 
     trained = run(model, few, tmp_path / "c.npz", note)
     assert trained == Trained(EPOCHS, max(seen), stopped=False)
-    assert validation_accuracy(model, few.validation) == pytest.approx(trained.accuracy)
+    assert accuracy_of(model, few.validation) == pytest.approx(trained.accuracy)
     for one, two in zip(seen[trained.accuracy], values_of(model.weights), strict=True):
         assert (one == two).all()
 
@@ -117,7 +124,7 @@ def test_probabilities_that_are_no_numbers_are_noticed(task: Task, few: Splits) 
     model = build(task, few, 1)
     model.set_weights([np.full(weight.shape, np.nan) for weight in values_of(model.weights)])
     with pytest.raises(FloatingPointError, match="outputs"):
-        validation_accuracy(model, few.validation)
+        accuracy_of(model, few.validation)
 
 
 def test_a_checkpoint_of_another_architecture_is_not_used(task: Task, few: Splits, tmp_path: Path) -> None:
@@ -145,7 +152,7 @@ def test_row_weights_count_in_the_validation_accuracy(task: Task, few: Splits) -
     right = model.predict(few.validation.inputs["image"], verbose=0).argmax(axis=1) == few.validation.labels
     weights = np.where(right, 3.0, 1.0).astype(np.float32)
     expected = weights[right].sum() / weights.sum()
-    assert validation_accuracy(model, replace(few.validation, weights=weights)) == pytest.approx(expected)
+    assert accuracy_of(model, replace(few.validation, weights=weights)) == pytest.approx(expected)
 
 
 def test_rows_of_weight_zero_are_not_learned(task: Task, few: Splits, tmp_path: Path) -> None:
@@ -158,4 +165,4 @@ def test_rows_of_weight_zero_are_not_learned(task: Task, few: Splits, tmp_path: 
     model = build(task, mixed, 1)
     right = run(model, mixed, tmp_path / "c.npz").accuracy
     validation = few.validation
-    assert right > 3 * validation_accuracy(model, replace(validation, labels=(validation.labels + 1) % 10))
+    assert right > 3 * accuracy_of(model, replace(validation, labels=(validation.labels + 1) % 10))

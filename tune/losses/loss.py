@@ -19,3 +19,8 @@ class Loss(Protocol):
         Args:
             logits: The outputs come before softmax or sigmoid. Means nothing where the kind's output is no probability.
         """
+
+
+def setting(value: float | None) -> float:
+    """A loss's own setting; `hp` gives None where another loss is chosen, and what is made then is not used."""
+    return 1.0 if value is None else float(value)

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from evertune.task import Task
-from tune.losses.loss import SMALLEST, Loss
+from tune.losses.loss import SMALLEST, Loss, setting
 
 
 def binary_cross_entropy(hp: Any, task: Task) -> Loss:
     """With smoothed targets."""
-    return Binary(label_smoothing=float(hp.Float("label_smoothing", 0.0, 0.1, step=0.05)))
+    return Binary(label_smoothing=setting(hp.Float("label_smoothing", 0.0, 0.1, step=0.05)))
 
 
 def binary_focal(hp: Any, task: Task) -> Loss:
     """With gamma from 0.5 to 3."""
-    return Binary(gamma=float(hp.Float("focal_gamma", 0.5, 3.0, step=0.5, default=2.0)))
+    return Binary(gamma=setting(hp.Float("focal_gamma", 0.5, 3.0, step=0.5, default=2.0)))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +33,8 @@ class SampledSoftmax:
     """-log of the chosen item's share in the softmax over itself and `negatives` items drawn uniformly.
 
     Drawn ones that are the chosen item itself are left out. With a uniform draw the correction for the proposal,
-    -log(expected count), is the same for every drawn item: log((items - 1) / negatives), added to their scores, so that
-    the sum stands for that over all others. None: over all items, exactly. The draw is of the framework's own random
+    -log(expected count), is the same for every item: log(items / negatives), added to the scores of drawn ones, so that
+    their sum stands for that over all others. None: over all items, exactly. The draw is of the framework's own random
     generator, one for a batch.
 
     Source: S. Jean et al., "On using very large target vocabulary for neural machine translation", ACL 2015.
@@ -110,9 +111,7 @@ class Bpr:
 
 
 def _correction(items: int, negatives: int) -> float:
-    import math
-
-    return math.log((items - 1) / negatives)
+    return math.log(items / negatives)
 
 
 def _keras_items(truth: Any) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evertune.task import Task
-from tune.losses.loss import Loss
+from tune.losses.loss import Loss, setting
 
 
 def mse(hp: Any, task: Task) -> Loss:
@@ -21,7 +21,7 @@ def mae(hp: Any, task: Task) -> Loss:
 
 def huber(hp: Any, task: Task) -> Loss:
     """Squared for small errors, absolute for large ones."""
-    return Huber(float(task.loss_scale), float(hp.Choice("huber_delta", [0.1, 0.3, 1.0], default=0.3)))
+    return Huber(float(task.loss_scale), setting(hp.Choice("huber_delta", [0.1, 0.3, 1.0], default=0.3)))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,173 @@
+"""Keras 3 models on the TensorFlow backend, by tf2onnx.
+
+Keras' `Model.export(format="onnx")` is not used: constants that a layer captures (the mean of a `Normalization`) become
+inputs that nobody feeds, and operators that tf2onnx does not know (`Erfc` of gelu) stay in the file, without an
+exception.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from evertune.errors import ExportError
+from evertune.tensors import Signature, Tensors
+from export.converters.backend import is_keras_on
+from export.converters.blame import explain, fixed_rows, unknown_operator
+from export.converters.forward import example_rows, one_output
+from export.converters.source import Source
+from export.graph import finish
+from export.verify import check_width
+
+OPSET = 18  # tf2onnx refuses 20
+_PROBLEM = "does not export to ONNX"
+
+
+class KerasTensorflowConverter:
+    """See `Converter`. A conversion takes a fraction of a second: no graph is kept."""
+
+    name = "Keras 3 model (TensorFlow backend)"
+
+    def accepts(self, model: Any) -> bool:
+        """Whether `model` is a `keras.Model`, and Keras runs on TensorFlow."""
+        return is_keras_on("tensorflow", model)
+
+    def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
+        """See `Converter.convert`."""
+        forward = _Forward(model, signature)
+        forward.check()
+        try:
+            proto = forward.to_onnx()
+        except ExportError:
+            raise
+        except Exception as error:  # whatever TensorFlow and tf2onnx raise
+            raise explain(error, forward.on_example, _PROBLEM) from error
+        _replace_erfc(proto.graph)
+        _refuse_unknown(proto, model)
+        return Source(finish(proto, signature), forward)
+
+
+class _Forward:
+    """The model as a function of named arrays."""
+
+    def __init__(self, model: Any, signature: Signature) -> None:
+        self.model = model
+        self.signature = signature
+
+    def __call__(self, inputs: Tensors) -> Tensors:
+        import tensorflow as tf
+
+        values = [tf.convert_to_tensor(inputs[spec.name]) for spec in self.signature.inputs]
+        return {self.signature.outputs[0].name: self.call(*values).numpy()}
+
+    def call(self, *tensors: Any) -> Any:
+        """One tensor as it is, several by name."""
+        names = [spec.name for spec in self.signature.inputs]
+        given = tensors[0] if len(tensors) == 1 else dict(zip(names, tensors, strict=True))
+        return self.model(given, training=False)
+
+    def on_example(self, rows: int = 2) -> Any:
+        """The model's output for some rows of zeros."""
+        import tensorflow as tf
+
+        return self.call(*(tf.convert_to_tensor(value) for value in example_rows(self.signature, rows).values()))
+
+    def check(self) -> None:
+        """Calls the model once, which also creates the weights of a model that was never called."""
+        import tensorflow as tf
+
+        try:
+            result = self.on_example()
+        except Exception as error:  # whatever a user's layer raises
+            raise explain(error, self.on_example, "does not run on the inputs that Task.inputs declares") from error
+        if not isinstance(result, tf.Tensor):
+            raise one_output(result)
+        check_width(tuple(result.shape), self.signature)
+        try:
+            self.on_example(3)
+        except Exception as error:
+            raise fixed_rows(error, _PROBLEM) from error
+
+    def to_onnx(self) -> Any:
+        """An `onnx.ModelProto` with the declared inputs only."""
+        import tensorflow as tf
+        import tf2onnx
+
+        specs = [
+            tf.TensorSpec((None, *spec.shape), spec.dtype, name=f"input_{number}")
+            for number, spec in enumerate(self.signature.inputs)
+        ]
+        function = tf.function(self.call, input_signature=specs)
+        with _quiet(), tf.device("/CPU:0"):  # on a GPU, recurrent layers become CudnnRNNV3, which ONNX does not have
+            traced = function.get_concrete_function()
+            proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
+        _fix_captured(proto.graph, traced)
+        return proto
+
+
+def _fix_captured(graph: Any, traced: Any) -> None:
+    """Constants that a layer captured became inputs that nobody feeds: their values are put in."""
+    import tensorflow as tf
+    from onnx import numpy_helper
+
+    values = {inner.name: outer for outer, inner in traced.graph.captures if outer.dtype != tf.resource}
+    kept = [item for item in graph.input if item.name not in values]
+    for item in graph.input:
+        if item.name in values:
+            graph.initializer.append(numpy_helper.from_array(values[item.name].numpy(), item.name))
+    del graph.input[:]
+    graph.input.extend(kept)
+
+
+def _replace_erfc(graph: Any) -> None:
+    """TensorFlow computes gelu with `Erfc`, which neither tf2onnx nor ONNX has: it is 1 - Erf."""
+    import numpy as np
+    from onnx import helper, numpy_helper
+
+    nodes = []
+    for node in graph.node:
+        if node.op_type != "Erfc":
+            nodes.append(node)
+            continue
+        one, inner = f"{node.output[0]}/one", f"{node.output[0]}/erf"
+        graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), one))
+        nodes.append(helper.make_node("Erf", list(node.input), [inner]))
+        nodes.append(helper.make_node("Sub", [one, inner], list(node.output)))
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _refuse_unknown(proto: Any, model: Any) -> None:
+    """What tf2onnx does not know it leaves in the file under TensorFlow's name."""
+    import onnx
+
+    for node in proto.graph.node:
+        if not onnx.defs.has(node.op_type, node.domain):
+            raise unknown_operator(node.op_type, _layer_of(node.name, model), _PROBLEM)
+
+
+def _layer_of(node_name: str, model: Any) -> str | None:
+    """The innermost layer in the path of a node's name, to whose parts TensorFlow may add a number."""
+    names = [layer.name for layer in model._flatten_layers(include_self=False)]
+    for part in reversed(node_name.split("/")):
+        for name in (part, re.sub(r"_\d+$", "", part)):
+            if name in names:
+                return str(name)
+    return None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """tf2onnx logs what it does not know as an error and goes on; `_refuse_unknown` says it better."""
+    loggers = [logging.getLogger(name) for name in ("tf2onnx", "tf2onnx.tfonnx", "tf2onnx.tf_loader")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,112 @@
+"""scikit-learn estimators and pipelines, by skl2onnx."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from evertune.errors import ExportError
+from evertune.tensors import Array, Signature, Tensors
+from export.converters.sklearn_graph import OPSET, with_boundary
+from export.converters.sklearn_rows import answer, class_places, is_regressor, matrix, width
+from export.converters.source import Source
+from export.graph import finish
+
+_OPSETS = {"": OPSET, "ai.onnx.ml": 3}
+
+
+class SklearnConverter:
+    """See `Converter`. A fitted estimator's graph is what it learned: none is kept."""
+
+    name = "scikit-learn estimator or pipeline"
+
+    def accepts(self, model: Any) -> bool:
+        """Whether `model` is a `sklearn.base.BaseEstimator`."""
+        return any(
+            base.__name__ == "BaseEstimator" and base.__module__ == "sklearn.base" for base in type(model).__mro__
+        )
+
+    def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
+        """See `Converter.convert`."""
+        (spec,) = signature.outputs
+        columns = int(spec.shape[0] or 0)
+        _require_fitted(model)
+
+        def predict(inputs: Tensors) -> Tensors:
+            return {spec.name: answer(model, matrix(inputs, signature.inputs), columns)}
+
+        proto = _convert(model, width(signature.inputs))
+        output = proto.graph.output[0 if is_regressor(model) else 1]
+        places = _places(model, columns, width(signature.inputs))
+        return Source(finish(with_boundary(proto, output.name, places, signature), signature), predict)
+
+
+def _places(model: Any, outputs: int, columns: int) -> Array | None:
+    if is_regressor(model):
+        return np.arange(outputs)
+    example = model.predict_proba(np.zeros((1, columns), np.float32))
+    return None if isinstance(example, list) else class_places(model, example.shape[1])
+
+
+def _convert(model: Any, columns: int) -> Any:
+    import skl2onnx
+    from skl2onnx.common.data_types import FloatTensorType
+
+    from export.converters.sklearn_fixes import register
+
+    register()
+    options = None if is_regressor(model) else {"zipmap": False}
+    try:
+        with _known_noise():
+            return skl2onnx.to_onnx(
+                model, initial_types=[("X", FloatTensorType([None, columns]))], options=options, target_opset=_OPSETS
+            )
+    except Exception as error:  # skl2onnx raises a dozen unrelated types
+        raise _explain(error, model) from error
+
+
+def _require_fitted(model: Any) -> None:
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(model)
+    except NotFittedError as error:
+        raise ExportError(
+            f"the {type(model).__name__} is not fitted, so there is nothing to export", fix="Fit it first."
+        ) from error
+
+
+def _explain(error: Exception, model: Any) -> ExportError:
+    culprit = _at_work(error)
+    name = type(model if culprit is None else culprit).__name__
+    step = next((key for key, value in getattr(model, "steps", ()) if value is culprit), None)
+    where = f"{name} (step {step!r})" if step else name
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return ExportError(
+        f"the model does not export to ONNX: {where}: {lines[0][:300]}",
+        fix=f"Replace {name}, or set its parameters so that skl2onnx knows it.",
+        layer=step or name,
+    )
+
+
+def _at_work(error: BaseException) -> Any:
+    """The estimator that skl2onnx was converting: the innermost one in the traceback."""
+    found, trace = None, error.__traceback__
+    while trace is not None:
+        operator = trace.tb_frame.f_locals.get("operator")
+        found = getattr(operator, "raw_operator", None) or found
+        trace = trace.tb_next
+    return found
+
+
+@contextmanager
+def _known_noise() -> Iterator[None]:
+    """skl2onnx reads attributes that scikit-learn 1.9 deprecates."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Attribute `prob[AB]_` was deprecated", FutureWarning)
+        yield

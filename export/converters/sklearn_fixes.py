@@ -1,0 +1,56 @@
+"""Converters of skl2onnx 1.20 that fail with onnx 1.23, mended."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+
+@cache
+def register() -> None:
+    """Histogram gradient boosting: skl2onnx passes booleans as attributes, onnx takes integers only."""
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common._registration import get_converter, get_shape_calculator
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    for estimator in (HistGradientBoostingClassifier, HistGradientBoostingRegressor):
+        alias = f"Sklearn{estimator.__name__}"
+        update_registered_converter(
+            estimator,
+            alias,
+            get_shape_calculator(alias),
+            _with_integers(get_converter(alias)),
+            overwrite=True,
+            options={
+                "zipmap": [True, False, "columns"],
+                "raw_scores": [True, False],
+                "output_class_labels": [False, True],
+                "nocl": [True, False],
+            }
+            if estimator is HistGradientBoostingClassifier
+            else None,
+        )
+
+
+def _with_integers(convert: Any) -> Any:
+    def converter(scope: Any, operator: Any, container: Any) -> None:
+        add_node = container.add_node
+
+        def add(*args: Any, **attributes: Any) -> None:
+            add_node(*args, **{name: _integers(value) for name, value in attributes.items()})
+
+        container.add_node = add
+        try:
+            convert(scope, operator, container)
+        finally:
+            del container.add_node  # the method of the class is seen again
+
+    return converter
+
+
+def _integers(value: Any) -> Any:
+    if isinstance(value, bool | np.bool_):
+        return int(value)
+    return [_integers(each) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,164 @@
+"""One small image model for each framework, with weights that every process draws alike; run by itself, exports one.
+
+`KERAS_BACKEND=... python -m tests.export.converter_models NAME` prints JSON: digests, parity, and with `silent` more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from evertune.errors import ExportError
+from evertune.tensors import Array, Signature, Tensors, TensorSpec
+from examples.fashion_mnist.data import training_rows
+
+CLASSES = 10
+IMAGE = Signature((TensorSpec("image", "uint8", (28, 28)),), (TensorSpec("probabilities", "float32", (CLASSES,)),))
+VECTOR = Signature((TensorSpec("x", "float32", (4,)),), (TensorSpec("probabilities", "float32", (3,)),))
+
+
+def keras_model() -> Any:
+    import keras
+
+    for _ in range(2):
+        keras.layers.Dense(1)  # so that names count from elsewhere each time
+    inputs = keras.Input((28, 28), dtype="uint8", name="image")
+    hidden = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
+    hidden = keras.layers.BatchNormalization()(keras.layers.Dense(16, activation="gelu")(hidden))
+    model = keras.Model(inputs, keras.layers.Dense(CLASSES, activation="softmax")(hidden))
+    for variable in model.weights:
+        variable.assign(_values(tuple(variable.shape)))
+    return model
+
+
+def torch_module() -> Any:
+    import torch
+
+    class Scale(torch.nn.Module):
+        def forward(self, image: Any) -> Any:
+            return image.float().flatten(1) / 255
+
+    last: Any = torch.nn.Linear(16, CLASSES)
+    norm: Any = torch.nn.BatchNorm1d(16)
+    model = torch.nn.Sequential(Scale(), torch.nn.Linear(784, 16), torch.nn.GELU(), norm, last)
+    with torch.no_grad():
+        for tensor in [*model.parameters(), norm.running_mean, norm.running_var]:
+            tensor.copy_(torch.from_numpy(_values(tuple(tensor.shape))))
+    model.returns_logits = True  # type: ignore[assignment]  # modules take any attribute
+    return model
+
+
+def pipeline() -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler
+
+    rows = training_rows().take(slice(0, 300))
+    model = make_pipeline(MinMaxScaler(), RandomForestClassifier(5, random_state=0))
+    return model.fit(rows.inputs["image"].reshape(300, -1).astype(np.float32), rows.labels)
+
+
+SECRETS = ("/tmp", "site-packages", ".py", "keras", "functional")
+MODELS: dict[str, Callable[[], Any]] = {"keras": keras_model, "torch": torch_module, "sklearn": pipeline}
+
+
+def _values(shape: tuple[int, ...]) -> Array:
+    return (np.abs(np.random.default_rng(0).standard_normal(shape)) / 10 - 0.05 + 0.1 * (len(shape) == 1)).astype("f4")
+
+
+def export(model: Any, signature: Signature = IMAGE) -> bytes:
+    from export.converters import converter_for
+
+    return converter_for(model).convert(model, signature, reuse=False).model_bytes
+
+
+# --- what failed silently on Keras' own road to ONNX, on TensorFlow ------------------------------------------------
+
+
+def silent_failures() -> dict[str, Any]:
+    """Differences to Keras of models whose file was invalid, or did not run; messages of those that are refused."""
+    import keras
+    import tensorflow as tf
+
+    from evertune.settings import ExportSettings
+    from export.pipeline import convert
+
+    layers: Any = keras.layers
+    vectors = (np.random.default_rng(0).standard_normal((80, 4)) * 3 + 1).astype(np.float32)
+    sequences = np.random.default_rng(0).standard_normal((80, 6, 3)).astype(np.float32)
+    normalization = layers.Normalization()
+    normalization.adapt(vectors)
+
+    class Odd(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
+        def call(self, x: Any) -> Any:
+            return tf.math.special.bessel_j0(x)
+
+    class TwoRows(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return tf.reshape(x, (2, 4))
+
+    class Branch(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return x * 2 if tf.reduce_sum(x) > 0 else x
+
+    def difference(*inner: Any, rows: Array = vectors) -> Any:
+        model = keras.Sequential([*inner, layers.Dense(3, activation="softmax")])
+        spec = TensorSpec("x", "float32", rows.shape[1:])
+        try:
+            _, session, parity = convert(model, Signature((spec,), VECTOR.outputs), {"x": rows}, ExportSettings())
+        except ExportError as error:
+            return str(error)
+        assert [value.name for value in session._session.get_inputs()] == ["x"]
+        return parity.absolute
+
+    pair = keras.Input((3,), name="left"), keras.Input((2,), dtype="uint8", name="right")
+    scaled = layers.Rescaling(1 / 255)(pair[1])
+    two = keras.Model(list(pair), layers.Dense(3, activation="softmax")(layers.Concatenate()([pair[0], scaled])))
+    declared = Signature((TensorSpec("right", "uint8", (2,)), TensorSpec("left", "float32", (3,))), VECTOR.outputs)
+    pairs: Tensors = {"left": vectors[:, :3], "right": np.arange(160, dtype=np.uint8).reshape(80, 2)}
+    return {
+        "two inputs": convert(two, declared, pairs, ExportSettings())[2].absolute,
+        "gelu": difference(layers.Dense(8, activation="gelu")),
+        "normalization": difference(normalization),
+        "layer normalization": difference(layers.LayerNormalization()),
+        "lstm": difference(layers.LSTM(5), rows=sequences),
+        "gru": difference(layers.GRU(5), rows=sequences),
+        "odd": difference(Odd(name="odd")),
+        "discretization": difference(layers.Discretization(bin_boundaries=[0.0, 1.0], name="bins")),
+        "rows": difference(TwoRows(name="pair")),
+        "branch": difference(Branch(name="fork")),
+    }
+
+
+def main() -> None:
+    name = sys.argv[1]
+    from export.converters import converter_for
+    from export.parity import compare
+    from export.verify import verify
+
+    model = MODELS[name]()
+    source = converter_for(model).convert(model, IMAGE)
+    images = {"image": training_rows().inputs["image"][:80]}
+    parity = compare(verify(source.model_bytes, IMAGE), source.predict, images, absolute=1e-4)
+    told = {
+        "digest": hashlib.sha256(source.model_bytes).hexdigest(),
+        "again": hashlib.sha256(export(MODELS[name]())).hexdigest(),
+        "parity": parity.absolute,
+        "secrets": [
+            word
+            for word in ("/tmp", "site-packages", ".py", "keras", "functional")
+            if word.encode() in source.model_bytes
+        ],
+        "silent": silent_failures() if "silent" in sys.argv else {},
+        "frameworks": [each for each in ("torch", "tensorflow") if each in sys.modules],
+    }
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()
