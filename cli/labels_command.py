@@ -67,8 +67,8 @@ def export_labels(
 
     The file can be imported again. Inputs are not in it.
     """
-    from cli.labels.classes import Classes
     from cli.labels.exporter import labelled_pages, write_labels
+    from cli.labels.meanings import Meanings
     from cli.labels.progress import counting
     from cli.models import the_model
     from cli.output import print_json
@@ -79,7 +79,7 @@ def export_labels(
     project = load_project()
     with Ledger.open(project.ledger_url) as ledger, counting("exporting") as advance:
         name = the_model(ledger, model)
-        pages = labelled_pages(ledger, name, Classes(BundleStore(project.bundle_url)))
+        pages = labelled_pages(ledger, name, Meanings(BundleStore(project.bundle_url)))
         rows = write_labels(file, pages, advance)
     if json_output:
         print_json({"model": name, "rows": rows, "file": str(file)})
@@ -91,18 +91,18 @@ def _import(
     project: Project, ledger: Ledger, file: Path, columns: Columns, *, skip_bad: bool, dry_run: bool
 ) -> tuple[Findings, LabelReceipt | None]:
     """What was found, and what was stored: None where the file is refused."""
-    from cli.labels.classes import Classes
     from cli.labels.importer import check, rehearse, store
+    from cli.labels.meanings import Meanings
     from cli.labels.progress import counting
     from cli.labels.sources import read_entries
     from cli.labels.staging import Staging
     from cli.output import actor
     from evertune.bundle import BundleStore
 
-    classes = Classes(BundleStore(project.bundle_url))
+    meanings = Meanings(BundleStore(project.bundle_url))
     with Staging() as staging:
         with counting("checking") as advance:
-            findings = check(read_entries(file, columns), ledger, classes, staging, advance)
+            findings = check(read_entries(file, columns), ledger, meanings, staging, advance)
         if findings.bad and not skip_bad:
             return findings, None
         if dry_run:

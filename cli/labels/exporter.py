@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cli.labels.classes import Classes
+from cli.labels.meanings import Meanings
 from cli.labels.parquet import pyarrow_parquet
 from evertune.errors import InputError
 from evertune.ledger import KnownLabel, LabelCursor, Ledger
@@ -21,7 +19,7 @@ _Row = dict[str, Any]
 _Pages = Iterable[list[_Row]]
 
 
-def labelled_pages(ledger: Ledger, model: str, classes: Classes) -> Iterator[list[_Row]]:
+def labelled_pages(ledger: Ledger, model: str, meanings: Meanings) -> Iterator[list[_Row]]:
     """All labelled rows of a model in the order of their prediction, each with its newest label.
 
     Raises:
@@ -29,7 +27,7 @@ def labelled_pages(ledger: Ledger, model: str, classes: Classes) -> Iterator[lis
     """
     cursor = LabelCursor()
     while page := ledger.labels.page(model, cursor, _PAGE):
-        yield [_row(each, model, classes) for each in page]
+        yield [_row(each, model, meanings) for each in page]
         cursor = page[-1].cursor
 
 
@@ -73,12 +71,20 @@ class _Counter:
             self._advance(len(page))
 
 
-def _row(row: KnownLabel, model: str, classes: Classes) -> _Row:
-    names = classes.names(row.digest)
-    predicted = names[int(np.argmax(row.outputs["probabilities"][0]))]
+def _row(row: KnownLabel, model: str, meanings: Meanings) -> _Row:
+    label, predicted = meanings.label(row.digest, row.label), meanings.predicted(row.digest, row.outputs)
     times = (row.predicted_at, row.labelled_at)
-    values = (row.row_id, names[row.label], predicted, row.confidence, *times, row.revision, model, row.digest)
+    values = (row.row_id, label, predicted, row.confidence, *times, row.revision, model, row.digest)
     return dict(zip(FIELDS, values, strict=True))
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+
+
+def _text(value: Any) -> str | None:
+    """One column of Parquet has one type, whatever the kind; import reads it back."""
+    return None if value is None else str(_cell(value))
 
 
 def _write_csv(path: Path, pages: _Pages) -> None:
@@ -86,7 +92,7 @@ def _write_csv(path: Path, pages: _Pages) -> None:
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()
         for page in pages:
-            writer.writerows(page)
+            writer.writerows({name: _cell(value) for name, value in row.items()} for row in page)
 
 
 def _write_json_lines(path: Path, pages: _Pages) -> None:
@@ -103,6 +109,7 @@ def _write_parquet(path: Path, pages: _Pages) -> None:
     with parquet.ParquetWriter(path, schema) as writer:
         for page in pages:
             columns = {name: [row[name] for row in page] for name in FIELDS}
+            columns |= {name: [_text(value) for value in columns[name]] for name in ("label", "predicted")}
             columns |= {name: [round(at * 1e6) for at in columns[name]] for name in _TIMES}
             writer.write_table(pyarrow.table(columns, schema=schema))
 

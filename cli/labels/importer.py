@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from cli.labels.classes import Classes
 from cli.labels.entry import Entry
 from cli.labels.findings import Findings
+from cli.labels.meanings import Meanings
 from cli.labels.staging import Staged, Staging
 from cli.labels.times import to_seconds
 from evertune.errors import InputError
@@ -16,27 +16,27 @@ from evertune.ledger import Label, LabelReceipt, Ledger, PredictionHead
 
 _BATCH = 2000  # labels a transaction: a few milliseconds, in which a running server's labels wait
 Advance = Callable[[int], None]
-_Good = tuple[int, str, int, float]
+_Good = tuple[int, str, float, float]
 
 
-def check(entries: Iterable[Entry], ledger: Ledger, classes: Classes, staging: Staging, advance: Advance) -> Findings:
+def check(entries: Iterable[Entry], ledger: Ledger, meanings: Meanings, staging: Staging, advance: Advance) -> Findings:
     """Holds each line against the predictions and class names that it names; good ones are staged.
 
     Args:
         entries: Of the file.
         ledger: Is only read.
-        classes: Of the bundles.
+        meanings: Of the bundles.
         staging: Empty.
         advance: Told how many lines were done.
 
     Raises:
         InputError: The file breaks off.
-        BundleError: A bundle that predicted one of the rows cannot be read, so nobody knows its classes.
+        BundleError: A bundle that predicted one of the rows cannot be read, so nobody knows its labels.
     """
     findings, iterator = Findings(), iter(entries)
     while batch := list(islice(iterator, _BATCH)):
         heads = ledger.predictions.heads({found for entry in batch if (found := _request_of(entry)) is not None})
-        good = [_judge(entry, heads, classes, findings) for entry in batch]
+        good = [_judge(entry, heads, meanings, findings) for entry in batch]
         staging.add([row for row in good if row is not None])
         findings.lines += len(batch)
         advance(len(batch))
@@ -85,7 +85,7 @@ def _request_of(entry: Entry) -> str | None:
         return None
 
 
-def _judge(entry: Entry, heads: dict[str, PredictionHead], classes: Classes, findings: Findings) -> _Good | None:
+def _judge(entry: Entry, heads: dict[str, PredictionHead], meanings: Meanings, findings: Findings) -> _Good | None:
     request_id = None if entry.problem else _request_of(entry)
     at = to_seconds(entry.at)
     if request_id is None:
@@ -95,8 +95,8 @@ def _judge(entry: Entry, heads: dict[str, PredictionHead], classes: Classes, fin
     elif request_id not in heads or parse_row_id(entry.row_id)[1] >= heads[request_id].rows:
         findings.note("unknown_id", entry.line, f"{entry.row_id} was never predicted")
     else:
-        index = classes.index(heads[request_id].digest, entry.label)
-        if index is not None:
-            return entry.line, entry.row_id, index, at
-        findings.note("unknown_class", entry.line, f"{str(entry.label)[:80]!r} is no class of the model")
+        number = meanings.number(heads[request_id].digest, entry.label)
+        if not isinstance(number, InputError):
+            return entry.line, entry.row_id, number, at
+        findings.note("unknown_class", entry.line, number.message)
     return None

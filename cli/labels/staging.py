@@ -13,13 +13,13 @@ class Staged(NamedTuple):
 
     Attributes:
         row_id: `<request id>:<row>`.
-        label: Class index.
+        label: The number that the ledger keeps.
         before: What an earlier line of the same file says of the row; None where none does.
     """
 
     row_id: str
-    label: int
-    before: int | None
+    label: float
+    before: float | None
 
 
 class Staging:
@@ -27,11 +27,11 @@ class Staging:
 
     def __init__(self) -> None:
         self._connection = sqlite3.connect("")  # a private file that is gone with the connection
-        self._connection.execute("CREATE TABLE staged (line INTEGER PRIMARY KEY, row TEXT, label INTEGER, at REAL)")
+        self._connection.execute("CREATE TABLE staged (line INTEGER PRIMARY KEY, row TEXT, label REAL, at REAL)")
         self.rows = 0
 
-    def add(self, rows: Sequence[tuple[int, str, int, float]]) -> None:
-        """Adds (line, row id, class index, time) of each label; the order is by time, then by line."""
+    def add(self, rows: Sequence[tuple[int, str, float, float]]) -> None:
+        """Adds (line, row id, label, time) of each label; the order is by time, then by line."""
         self._connection.executemany("INSERT INTO staged VALUES (?, ?, ?, ?)", rows)
         self.rows += len(rows)
 

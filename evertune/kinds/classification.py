@@ -84,6 +84,18 @@ class Classification:
             raise no_label(value, "class", f"Send one of {some(labels)}, or an index below {len(labels)}.")
         return float(index)
 
+    def read_label(self, text: str, labels: Sequence[str]) -> Any:
+        """A class name; else an index in digits. Names come first."""
+        return int(text) if text not in labels and text.isascii() and text.isdigit() and len(text) < 10 else text
+
+    def show_label(self, number: float, labels: Sequence[str]) -> Any:
+        """A class name."""
+        return labels[int(number)]
+
+    def show_answer(self, answer: dict[str, Any]) -> Any:
+        """The class name."""
+        return answer["label"]
+
     def decode_labels(self, numbers: Array, labels: Sequence[str]) -> Array:
         """Class indices, int64."""
         return np.asarray(numbers).astype(np.int64)

@@ -77,6 +77,15 @@ class Kind(Protocol):
             InputError: Not a label of the task; names the value.
         """
 
+    def read_label(self, text: str, labels: Sequence[str]) -> Any:
+        """What a text in a file, such as a cell of CSV, means as a client's label; `encode_label` says if it is one."""
+
+    def show_label(self, number: float, labels: Sequence[str]) -> Any:
+        """The ledger's number as a client would send it: inverse of `encode_label`."""
+
+    def show_answer(self, answer: dict[str, Any]) -> Any:
+        """What of an answer stands beside a label, in the label's own form."""
+
     def decode_labels(self, numbers: Array, labels: Sequence[str]) -> Array:
         """The ledger's numbers, shape (rows,), as `Rows.labels` has them."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,21 @@ class Multilabel:
                 raise no_label(each, "label", f"Send a list of {some(labels)}, or of indices below {len(labels)}.")
             indices.add(index)
         return float(sum(1 << index for index in indices))
+
+    def read_label(self, text: str, labels: Sequence[str]) -> Any:
+        """A JSON list of names or indices."""
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+
+    def show_label(self, number: float, labels: Sequence[str]) -> Any:
+        """The names of those that hold."""
+        return [label for index, label in enumerate(labels) if int(number) >> index & 1]
+
+    def show_answer(self, answer: dict[str, Any]) -> Any:
+        """The names of those that are predicted."""
+        return answer["labels"]
 
     def decode_labels(self, numbers: Array, labels: Sequence[str]) -> Array:
         """0 or 1, uint8, shape (rows, labels)."""

@@ -94,6 +94,18 @@ class Ranking:
             raise no_label(value, "item", fix)
         return float(labels.index(value))
 
+    def read_label(self, text: str, labels: Sequence[str]) -> Any:
+        """An item id; nothing was chosen where the text is empty."""
+        return text or None
+
+    def show_label(self, number: float, labels: Sequence[str]) -> Any:
+        """An item id, or None where nothing was chosen."""
+        return None if number == NOTHING else labels[int(number)]
+
+    def show_answer(self, answer: dict[str, Any]) -> Any:
+        """The first item."""
+        return answer["items"][0]["item"]
+
     def decode_labels(self, numbers: Array, labels: Sequence[str]) -> Array:
         """Item indices, int64; -1 where nothing was chosen."""
         return np.asarray(numbers).astype(np.int64)

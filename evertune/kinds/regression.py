@@ -95,6 +95,21 @@ class Regression:
             raise InputError(f"label {str(value)[:80]!r} is no number", fix=f"Send {labels[0]!r} as a finite number.")
         return float(value)
 
+    def read_label(self, text: str, labels: Sequence[str]) -> Any:
+        """A number."""
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+    def show_label(self, number: float, labels: Sequence[str]) -> Any:
+        """The value."""
+        return number
+
+    def show_answer(self, answer: dict[str, Any]) -> Any:
+        """The value."""
+        return float(answer["value"])
+
     def decode_labels(self, numbers: Array, labels: Sequence[str]) -> Array:
         """Targets, float32."""
         return np.asarray(numbers).astype(np.float32)

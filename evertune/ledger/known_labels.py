@@ -35,7 +35,7 @@ class KnownLabel:
         cursor: For the next page.
         row_id: `<request id>:<row>`.
         digest: Of the bundle that predicted the row.
-        label: Class index, of the newest revision.
+        label: The number of the newest revision.
         revision: 1, and one more for each correction.
         labelled_at: When the newest revision came, seconds since the epoch.
         predicted_at: Seconds since the epoch.
@@ -46,7 +46,7 @@ class KnownLabel:
     cursor: LabelCursor
     row_id: str
     digest: str
-    label: int
+    label: float
     revision: int
     labelled_at: float
     predicted_at: float

@@ -19,9 +19,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cli.labels.classes import Classes
 from cli.labels.entry import Entry
 from cli.labels.importer import check, rehearse, store
+from cli.labels.meanings import Meanings
 from cli.labels.staging import Staging
 from evertune.bundle import BundleStore
 from evertune.ids import new_request_id, row_id
@@ -73,7 +73,7 @@ def write(path: Path, names: Sequence[str], lines: Lines) -> Path:
     return path
 
 
-def stored(project: Project) -> dict[str, int]:
+def stored(project: Project) -> dict[str, float]:
     with Ledger.open(project.ledger_url) as ledger:
         return {row.row_id: row.label for row in ledger.labels.page("shoes")}
 
@@ -122,7 +122,7 @@ def test_one_bad_line_refuses_the_file_and_every_kind_is_named_with_its_line(
     assert told["first"]["unknown_id"] == [{"line": 4, "why": f"{stranger} was never predicted"}]
     assert stored(project) == {}
     text = run("labels", "import", str(path))
-    assert "unknown class, line 5: 'shoe' is no class of the model" in text.err
+    assert "unknown class, line 5: label 'shoe' is no class of the model" in text.err
     assert "--skip-bad" in text.err
     assert run("labels", "import", str(path), "--skip-bad", "--json").json()["accepted"] == 1
     assert stored(project) == {rows[0]: 0}
@@ -254,8 +254,8 @@ def test_a_rehearsal_is_always_what_then_happens(project: Project, digest: str, 
     with Ledger.open(project.ledger_url) as ledger, Staging() as staging:
         ledger.labels.add_many([Label(rows[0], 1)])
         entries = [Entry(line, rows[place], label) for line, (place, label) in enumerate(lines, 1)]
-        classes = Classes(BundleStore(project.bundle_url))
-        findings = check(entries, ledger, classes, staging, lambda _: None)
+        meanings = Meanings(BundleStore(project.bundle_url))
+        findings = check(entries, ledger, meanings, staging, lambda _: None)
         assert (findings.lines, findings.bad) == (len(lines), 0)
         rehearsed = rehearse(staging, ledger)
         assert store(staging, ledger, "test", lambda _: None) == rehearsed

@@ -222,6 +222,19 @@ def test_labels_survive_the_ledger(case: Case) -> None:
 
 
 @every_kind
+def test_labels_survive_a_file(case: Case) -> None:
+    labels, kind = case.task.labels, case.kind
+    for sent, number in case.labels_sent:
+        shown = kind.show_label(number, labels)
+        assert kind.encode_label(shown, labels) == kind.encode_label(sent, labels)
+        cell = json.dumps(shown) if isinstance(shown, list) else "" if shown is None else str(shown)
+        assert kind.encode_label(kind.read_label(cell, labels), labels) == number
+    values = case.random_outputs(np.random.default_rng(2), 3)
+    for answer in kind.answer(case.outputs(values), labels, case.task.parameters):
+        kind.encode_label(kind.show_answer(answer), labels)
+
+
+@every_kind
 def test_what_is_no_label_is_refused_by_its_value(case: Case) -> None:
     for sent, named in case.labels_refused:
         with pytest.raises(InputError, match=named):
