@@ -7,6 +7,7 @@ DEMO_OUTPUT ?= runs
 PYTEST_ARGS ?=
 BENCH ?= $(basename $(notdir $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))))
 BENCH_ARGS ?= --quick
+COVERAGE_ARGS ?=
 
 # The first interpreter that runs, is new enough, and can make an environment (Debian splits ensurepip off).
 USABLE = import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
@@ -18,7 +19,7 @@ STAMP := $(VENV)/.installed
 ROOMS := evertune tune export serve monitoring retune cli examples benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo bench constraints
+.PHONY: help setup check test demo bench coverage constraints
 
 help:  ## this list
 	@awk -F ':.*## +' '/^[a-z]+:.*##/ { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +49,9 @@ demo: $(STAMP)  ## the whole loop on real data, under 5 minutes (SEED=0)
 bench: $(STAMP)  ## all benchmarks, or BENCH=name; BENCH_ARGS= for the full length
 	@missed=0; for each in $(BENCH); do echo "== $$each"; \
 		$(BIN)/python -m benchmarks $$each $(BENCH_ARGS) || missed=1; done; exit $$missed
+
+coverage: $(STAMP)  ## every framework on every domain through the whole loop: docs/coverage.md, about 10 minutes
+	$(BIN)/python -m benchmarks.coverage $(COVERAGE_ARGS)
 
 constraints: $(STAMP)  ## pin what is installed now; run it when `make check test demo` has passed
 	$(BIN)/python -m pip freeze --exclude-editable | sed -E 's/\+[A-Za-z0-9.]+$$//' > constraints.txt

@@ -26,6 +26,7 @@ require_keys = false
 [monitor]
 port = {metrics}
 run_length_labels = 1000
+tolerance = 0.005
 [retune]
 port = 0
 poll_seconds = 0.2

@@ -42,7 +42,8 @@ class Stream:
         return 1.0 - float(np.concatenate(losses).mean())
 
     def _truth(self, labels: Array) -> Array:
-        """After the turn each class is called by the name of the next; in a ranking all choose one item."""
+        """After the turn each class is called by the name of the next; in a ranking all choose the rarest item."""
         if not self.turned:
             return labels
-        return np.zeros_like(labels) if self._task.kind == "ranking" else (labels + 1) % len(self._task.labels)
+        count = len(self._task.labels)
+        return np.full_like(labels, count - 1) if self._task.kind == "ranking" else (labels + 1) % count

@@ -103,7 +103,15 @@ def test_watch_and_json_exclude_each_other(run: Run, project: Project) -> None:
 def test_ctrl_c_on_a_terminal_ends_it_well(project: Project) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-c", "from cli.main import main; main()", "status", "--watch", "--interval", "0.2"]
-    child = subprocess.Popen(command, cwd=project.root, stdin=theirs, stdout=theirs, stderr=theirs)
+    child = subprocess.Popen(
+        command,
+        cwd=project.root,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        # As in a terminal: a shell starts its background jobs, this run perhaps among them, with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     os.close(theirs)
     text = b""
     while text.count(b"Ctrl-C ends") < 2:  # it has drawn, and drawn again
