@@ -37,7 +37,7 @@ report_wait_seconds = 0
 gate_wait_seconds = 300
 cooldown_seconds = 0
 max_trials = 2
-max_epochs = 4
+max_epochs = 16
 """
 
 
