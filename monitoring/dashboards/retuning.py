@@ -18,7 +18,7 @@ def retuning() -> build.Dashboard:
         "retuning",
         "Evertune / Re-tuning",
         "Who asked for re-tunes, what came of it, and where the running one is.",
-        runbooks=("RetuneFailed", "DriftUnanswered", "ScheduledRetuneOverdue"),
+        runbooks=("RetuneFailed", "ApprovalAwaited", "DriftUnanswered", "ScheduledRetuneOverdue"),
     )
     board.with_variable(label_variable("model", "Model", "evertune_model_info", several=True))
     board.with_variable(window_variable())
