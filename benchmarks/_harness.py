@@ -85,7 +85,8 @@ class Benchmark:
 def discover() -> dict[str, Benchmark]:
     """All benchmarks of this folder by name."""
     folder = str(Path(__file__).parent)
-    names = sorted(module.name for module in pkgutil.iter_modules([folder]) if not module.name.startswith("_"))
+    modules = pkgutil.iter_modules([folder])
+    names = sorted(each.name for each in modules if not each.name.startswith("_") and not each.ispkg)
     return {name: importlib.import_module(f"benchmarks.{name}").BENCHMARK for name in names}
 
 
