@@ -10,7 +10,7 @@ from benchmarks.coverage.cell import CELLS, DOMAINS, FRAMEWORKS, Cell
 _HEAD = """\
 # Coverage
 
-Each cell was really run: search, export, server, 200 rows with their labels, then 500 whose labels had turned round
+Each cell was really run: search, export, server, 200 rows with their labels, then 700 whose labels had turned round
 (each class is called by the name of the next; in the ranking all choose one rare film), the exporter's evidence, the
 re-tune with its test on newer rows, the swap, and 200 rows more. Budgets are as small as they can be (2 trials of 3
 epochs), so figures say that a road holds, not how good a model can be. Made by

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.coverage.cell import Cell
 from benchmarks.coverage.processes import evertune, running, wait_until
-from benchmarks.coverage.settings import GATE_LABELS, TRAIN_LABELS, make_project
+from benchmarks.coverage.settings import GATE_LABELS, make_project
 from benchmarks.coverage.stream import Stream
 from evertune.bundle import BundleStore
 from evertune.client import Client
@@ -21,7 +21,7 @@ from evertune.loading import load_task
 from evertune.rows import Rows
 from evertune.settings import Project
 
-_STEADY_ROWS, _AFTER_ROWS = 200, 200
+_STEADY_ROWS, _TURNED_ROWS, _AFTER_ROWS = 200, 700, 200
 _DECIDED = ("promoted", "rejected", "insufficient", "failed")
 
 
@@ -68,14 +68,14 @@ def _shipped(project: Project, digest: str) -> dict[str, Any]:
 def _loop(project: Project, stream: Stream, url: str) -> dict[str, Any]:
     before = stream.send(_STEADY_ROWS)
     stream.turned = True
-    during = stream.send(TRAIN_LABELS)
+    during = stream.send(_TURNED_ROWS)
     with running(project, "monitor"):
         wait_until("evidence of the drift", lambda: _evidence(project) >= 1)
         evidence = _evidence(project)
         with running(project, "retune"), Ledger.open(project.ledger_url) as ledger:
             wait_until("the re-tune's search", lambda: _job(ledger).phase not in ("", "train_rows"))
-            during = (during * TRAIN_LABELS + stream.send(2 * GATE_LABELS) * 2 * GATE_LABELS) / (
-                TRAIN_LABELS + 2 * GATE_LABELS
+            during = (during * _TURNED_ROWS + stream.send(2 * GATE_LABELS) * 2 * GATE_LABELS) / (
+                _TURNED_ROWS + 2 * GATE_LABELS
             )
             wait_until("the end of the re-tune", lambda: _job(ledger).status in _DECIDED)
             job = _job(ledger)
