@@ -43,7 +43,9 @@ def choose_strategy(hp: Any, task: Task, labels: Array | None = None) -> Strateg
     augmentation, class_weights = "none", "none"
     if applies_to(task.inputs):
         augmentation = hp.Choice("augmentation", list(AUGMENTATIONS))
-    if labels is not None and task.kind == "classification" and _uneven(labels):
+    # Weights that the task declared are in those of its rows already: balancing them once more would overdo it.
+    searched = task.kind == "classification" and task.class_weights is None
+    if searched and labels is not None and _uneven(labels):
         class_weights = hp.Choice("class_weights", ["none", "balanced"])
     return Strategy(int(batch_size), str(augmentation), str(class_weights))
 

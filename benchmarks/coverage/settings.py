@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 from benchmarks.coverage.cell import Cell
+from cli.demo.project import free_ports
 from evertune.settings import Project, load_project
 
 TRAIN_LABELS, GATE_LABELS = 500, 200
@@ -44,17 +44,9 @@ max_epochs = 16
 def make_project(folder: Path, cell: Cell) -> Project:
     """Writes the settings; ports are free ones."""
     folder.mkdir(parents=True, exist_ok=True)
-    port, metrics = _free_ports(2)
+    port, metrics = free_ports(2)
     text = _SETTINGS.format(
         task=cell.task, backend=cell.backend, port=port, metrics=metrics, train=TRAIN_LABELS, gate=GATE_LABELS
     )
     (folder / "evertune.toml").write_text(text)
     return load_project(folder)
-
-
-def _free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports

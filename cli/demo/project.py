@@ -73,7 +73,7 @@ def create_demo_project(folder: Path, *, seed: int, trials: int, epochs: int) ->
     """Writes the settings into `folder`, which must be new or empty, and creates an API key."""
     folder.mkdir(parents=True, exist_ok=True)
     task = Path(__file__).resolve().parents[2] / "examples" / "fashion_mnist" / "task.py"
-    serve_port, monitor_port, retune_port = _free_ports(3)
+    serve_port, monitor_port, retune_port = free_ports(3)
     text = _SETTINGS.format(
         task=f"{task}:FashionMnist",
         trials=trials,
@@ -90,7 +90,8 @@ def create_demo_project(folder: Path, *, seed: int, trials: int, epochs: int) ->
     return DemoProject(project, Keyring(project.keys_path).create("demo client", {"predict", "label"}))
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on now, all different."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:

@@ -275,6 +275,15 @@ def test_class_weights_are_searched_where_classes_are_uneven_and_make_each_count
     assert balanced(uneven).mean() == pytest.approx(1.0)
 
 
+def test_class_weights_that_the_task_declares_are_not_balanced_once_more() -> None:
+    class Weighted(Images):
+        class_weights = "balanced"
+
+    hp = keras_tuner.HyperParameters()
+    assert choose_strategy(hp, Weighted(), np.array([0] * 9 + [1])).class_weights == "none"
+    assert "class_weights" not in hp.values
+
+
 def test_seeds_go_to_every_step_that_has_none() -> None:
     model = make_pipeline(StandardScaler(), RandomForestClassifier(random_state=3), LogisticRegression())
     set_seeds(model, 7)
