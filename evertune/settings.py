@@ -113,7 +113,7 @@ class ServeSettings(_Section):
 class LabelSettings(_Section):
     """`[labels]`: when a row has its label. See docs/labels.md."""
 
-    horizon_seconds: float = Field(default=0.0, ge=0)  # of rankings: clicks until then make the label; 0: it comes whole
+    horizon_seconds: float = Field(default=0.0, ge=0)  # of rankings: clicks until then make a label; 0: it is sent
 
 
 class MonitorSettings(_Section):

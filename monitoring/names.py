@@ -65,7 +65,9 @@ METRICS = {
     "evertune_labels_received_total": Definition("counter", "First labels that joined a prediction.", ("model",)),
     "evertune_labels_unmatched_total": Definition("counter", "Labels whose prediction is gone.", ("model",)),
     "evertune_labels_waiting": Definition("gauge", "First labels that no evaluator has taken yet.", ("model",)),
-    "evertune_label_last_arrival_timestamp_seconds": Definition("gauge", "When the newest label or click came.", ("model",)),
+    "evertune_label_last_arrival_timestamp_seconds": Definition(
+        "gauge", "When the newest label or click came.", ("model",)
+    ),
     "evertune_label_late_clicks_total": Definition("counter", "Clicks after the horizon of their row.", ("model",)),
     "evertune_label_delay_seconds": Definition("histogram", "From prediction to first label.", ("model",)),
     "evertune_monitor_last_evaluation_timestamp_seconds": Definition(

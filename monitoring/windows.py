@@ -103,7 +103,10 @@ def _keep(connection: Connection, model: str, digest: str, now: float) -> _Kept:
     return _Kept(
         digest,
         now,
-        {name: _between(connection, (model, digest, now - long, now - short), now) for (_, short), (name, long) in edges},
+        {
+            name: _between(connection, (model, digest, now - long, now - short), now)
+            for (_, short), (name, long) in edges
+        },
     )
 
 
@@ -113,7 +116,8 @@ def _between(connection: Connection, where: tuple[str, str, float, float], now: 
     counts = (prediction.row_count, prediction.confidence_sum, prediction.confidence_variance_sum)
     predicted, confidence, variance = _sums(connection, predictions, where, counts)
     labelled, *rest = _sums(connection, row_losses, where, (1, loss.loss, surprise, surprise * surprise))
-    return WindowSums(int(predicted), confidence, variance, int(labelled), *rest, _open(connection, where, now))
+    waiting = _open(connection, where, now)
+    return WindowSums(int(predicted), confidence, variance, int(labelled), *rest, open=waiting)
 
 
 def _open(connection: Connection, where: tuple[str, str, float, float], now: float) -> int:

@@ -33,6 +33,10 @@ def predict_many(rows: Iterable[Any], model: str | None) -> Call[list[Prediction
     return Call("POST", "/predict", read_predictions, *_rows(list(rows), model))
 
 
+Truth = str | float | Sequence[str | int] | None
+"""What the kinds of tasks take as a label."""
+
+
 def label(
     labels: Iterable[tuple[Prediction | str, Truth]], at: float | None = None, *, final: bool = False
 ) -> Call[Receipt]:

@@ -12,6 +12,7 @@ import httpx
 from evertune.client import calls
 from evertune.client.attempts import Outcome, Send, course
 from evertune.client.call import Call, Result
+from evertune.client.calls import Truth
 from evertune.client.inference import Inference
 from evertune.client.prediction import Prediction
 from evertune.client.receipt import Receipt
@@ -112,7 +113,11 @@ class Client:
         return self._run(calls.label([(row, label)], at, final=final), deadline_seconds)
 
     def label_many(
-        self, labels: Iterable[tuple[Prediction | str, Truth]], *, final: bool = False, deadline_seconds: float | None = None
+        self,
+        labels: Iterable[tuple[Prediction | str, Truth]],
+        *,
+        final: bool = False,
+        deadline_seconds: float | None = None,
     ) -> Receipt:
         """Tells the truth about some rows; all are stored or none.
 

@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, select
 
-from evertune.errors import InputError
 from evertune.kinds.ranking import NOTHING
 from evertune.ledger.batches import batches
 from evertune.ledger.label import Label
 from evertune.ledger.schema import clicks, horizons
 
+ClickOutcome = Literal["accepted", "unchanged", "late"]
 _Row = tuple[str, int]  # request id, row
 
 
@@ -51,22 +51,11 @@ class Clicks:
         """Whether it is an event, and not the last word on the row."""
         return not label.final and row[0] in self._closes_at
 
-    def refusal(self, wanted: Iterable[tuple[_Row, Label]], latest: dict[_Row, tuple[int, float]]) -> InputError | None:
-        """The error of the first absence that is no event: it follows from the horizon, and nobody need send it."""
-        for row, label in wanted:
-            absent = label.label == NOTHING and self.is_click(row, label)
-            if absent and latest.get(row, (0, None))[1] != NOTHING:
-                return InputError(
-                    f"{label.row_id}: null is no click, and the label of this row follows from its clicks",
-                    fix='Send clicks alone; to overrule them, add "final": true (--final on an import).',
-                    id=label.row_id,
-                )
-        return None
+    def take(self, row: _Row, label: Label, latest: dict[_Row, tuple[int, float]], prediction: Any) -> ClickOutcome:
+        """Notes one click. One that has no time of its own is known if its item was clicked before.
 
-    def take(
-        self, row: _Row, label: Label, latest: dict[_Row, tuple[int, float]], prediction: Any
-    ) -> Literal["accepted", "unchanged", "late"]:
-        """Notes one click. One that has no time of its own is known if its item was clicked before."""
+        That nothing was clicked is no event, and changes nothing: it follows from the horizon.
+        """
         happened_at = self._now if label.at is None else label.at
         again = (row, label.label) in self._items if label.at is None else (row, label.label, label.at) in self._events
         if again or label.label == NOTHING:

@@ -14,7 +14,7 @@ from evertune.clock import Clock
 from evertune.errors import EvertuneError, InputError, UnknownRowError
 from evertune.ids import parse_row_id, row_id
 from evertune.ledger.batches import batches
-from evertune.ledger.clicks import Clicks
+from evertune.ledger.clicks import ClickOutcome, Clicks
 from evertune.ledger.database import Database
 from evertune.ledger.horizons import SETTLED
 from evertune.ledger.known_labels import BEGINNING, KnownLabel, LabelCursor, page, revisions
@@ -40,10 +40,10 @@ class Labels:
         """Adds labels in one transaction, on disk before this returns; all or none.
 
         A label that is known already changes nothing; one that says otherwise is appended as a new revision. For a row
-        with a horizon (`Prediction.label_horizon_seconds`) each label that is not `final` is a click.
+        with a horizon (`Prediction.label_horizon_seconds`) a label that is not `final` is a click.
 
         Raises:
-            InputError: A row id is malformed, a label is no finite number, or an absence is sent as a click.
+            InputError: A row id is malformed, or a label is no finite number.
             UnknownRowError: Names the first row ids that were never predicted.
         """
         (receipt,) = self.add_groups([batch])
@@ -74,6 +74,28 @@ class Labels:
             if events.values:
                 connection.execute(insert(clicks), events.values)
         return [receipt[0] if isinstance(receipt, tuple) else receipt for receipt in receipts]
+
+    def rehearse_clicks(self, batch: Sequence[Label], events: Clicks) -> list[ClickOutcome | None]:
+        """What `add_many` would make of each label, None where it is no click; stores nothing.
+
+        Args:
+            batch: Of predicted rows.
+            events: Takes them: what an earlier batch brought is known to the next.
+
+        Raises:
+            InputError: As `add_many`.
+        """
+        wanted = _parse(batch)
+        if isinstance(wanted, EvertuneError):
+            raise wanted
+        requests = {request_id for (request_id, _), _ in wanted}
+        with self._database.read() as connection:
+            found, latest = _predicted(connection, requests), _latest(connection, requests)
+            events.load(connection, requests)
+        return [
+            events.take(row, label, latest, found[row[0]]) if events.is_click(row, label) else None
+            for row, label in wanted
+        ]
 
     def after(self, model: str, sequence: int, limit: int) -> list[LabelledRow]:
         """First labels that arrived after `sequence`, in order of arrival, joined with their predictions.
@@ -221,7 +243,7 @@ def _receive(
             ids=unknown[:_SHOWN],
             count=len(unknown),
         )
-    return events.refusal(wanted, latest) or _decide(wanted, found, latest, events, now)
+    return _decide(wanted, found, latest, events, now)
 
 
 def _decide(
