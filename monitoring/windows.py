@@ -115,9 +115,10 @@ def _between(connection: Connection, where: tuple[str, str, float, float], now: 
     surprise = (1 - loss.loss) - loss.confidence
     counts = (prediction.row_count, prediction.confidence_sum, prediction.confidence_variance_sum)
     predicted, confidence, variance = _sums(connection, predictions, where, counts)
-    labelled, *rest = _sums(connection, row_losses, where, (1, loss.loss, surprise, surprise * surprise))
+    of_losses = (1, loss.loss, surprise, surprise * surprise)
+    labelled, wrong, surprised, squared = _sums(connection, row_losses, where, of_losses)
     waiting = _open(connection, where, now)
-    return WindowSums(int(predicted), confidence, variance, int(labelled), *rest, open=waiting)
+    return WindowSums(int(predicted), confidence, variance, int(labelled), wrong, surprised, squared, waiting)
 
 
 def _open(connection: Connection, where: tuple[str, str, float, float], now: float) -> int:

@@ -41,8 +41,8 @@ def label(
     labels: Iterable[tuple[Prediction | str, Truth]], at: float | None = None, *, final: bool = False
 ) -> Call[Receipt]:
     """Some labels in one request."""
-    more = ({} if at is None else {"at": at}) | ({"final": True} if final else {})
-    items = [{"id": row.id if isinstance(row, Prediction) else row, "label": value} | more for row, value in labels]
+    more: dict[str, Any] = ({} if at is None else {"at": at}) | ({"final": True} if final else {})
+    items = [{"id": row.id if isinstance(row, Prediction) else row, "label": value, **more} for row, value in labels]
     return Call("POST", "/labels", read_receipt, _json({"labels": items}), _JSON)
 
 

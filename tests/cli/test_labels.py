@@ -295,6 +295,6 @@ def test_staged_labels_come_in_order_of_time_and_know_what_the_file_said_before(
     with Staging() as staging:
         staging.add([(1, "a", 0, 0.0), (2, "a", 1, 0.0), (3, "b", 1, -1.0)])
         assert [[tuple(row) for row in batch] for batch in staging.batches(2)] == [
-            [("b", 1, None), ("a", 0, None)],
-            [("a", 1, 0)],
+            [("b", 1, None, -1.0), ("a", 0, None, 0.0)],
+            [("a", 1, 0, 0.0)],
         ]
