@@ -76,7 +76,7 @@ def predict(world: World, bundle: Bundle, count: int) -> list[str]:
     return [row_id(each.request_id, 0) for each in made]
 
 
-def figures(world: World, bundle: Bundle) -> dict[str, float]:
+def figures(world: World, bundle: Bundle) -> dict[str, Any]:
     """Of the last hour, by name."""
     ledger = world.ledger
     with ledger.read() as connection:

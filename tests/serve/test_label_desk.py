@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -48,7 +48,7 @@ async def nothing_waits() -> None:
     pass
 
 
-def ask(ledger: Ledger, *requests: list[tuple[str, Any]], flush: Flush = nothing_waits) -> list[Any]:
+def ask(ledger: Ledger, *requests: Sequence[tuple[Any, ...]], flush: Flush = nothing_waits) -> list[Any]:
     """Sends requests at the same time; the receipt or the error of each."""
 
     async def run() -> list[Any]:
