@@ -29,6 +29,9 @@ def import_labels(
         str | None,
         typer.Option("--time-column", help="Store in the order of these times, not of the lines. ISO 8601 or seconds."),
     ] = None,
+    final: Annotated[
+        bool, typer.Option("--final", help="Rankings with a horizon: labels of whole rows, not clicks.")
+    ] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Store the good lines of a file with bad ones.")] = False,
     dry_run: Dry = False,
     json_output: Json = False,
@@ -46,7 +49,7 @@ def import_labels(
     from evertune.ledger import Ledger
     from evertune.settings import load_project
 
-    project, columns = load_project(), Columns(id_column, label_column, time_column)
+    project, columns = load_project(), Columns(id_column, label_column, time_column, final)
     with Ledger.open(project.ledger_url) as ledger:
         findings, receipt = _import(project, ledger, file, columns, skip_bad=skip_bad, dry_run=dry_run)
     if json_output:
@@ -106,13 +109,13 @@ def _import(
         if findings.bad and not skip_bad:
             return findings, None
         if dry_run:
-            return findings, rehearse(staging, ledger)
+            return findings, rehearse(staging, ledger, columns)
         with counting("storing", staging.rows) as advance:
-            return findings, store(staging, ledger, f"import:{actor()}"[:64], advance)
+            return findings, store(staging, ledger, f"import:{actor()}"[:64], advance, columns)
 
 
 def _summary(findings: Findings, receipt: LabelReceipt | None, *, dry_run: bool) -> dict[str, Any]:
-    stored = {"accepted": 0, "unchanged": 0, "corrected": 0} if receipt is None else vars(receipt)
+    stored = {"accepted": 0, "unchanged": 0, "corrected": 0} if receipt is None else receipt.to_json()
     first = {"first": findings.first} if findings.first else {}
     return {
         "lines": findings.lines,
@@ -132,7 +135,7 @@ def _print(findings: Findings, receipt: LabelReceipt | None, *, dry_run: bool) -
     from cli.tables import plain_table
 
     summary = _summary(findings, receipt, dry_run=dry_run)
-    counts = ("accepted", "unchanged", "corrected") if receipt is not None else ()
+    counts = tuple(receipt.to_json()) if receipt is not None else ()
     table = plain_table(f"{findings.lines} lines", ("",), ("lines",))
     for name in (*counts, *findings.counts):
         table.add_row(name.replace("_", " "), str(summary[name]))

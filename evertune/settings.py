@@ -110,6 +110,12 @@ class ServeSettings(_Section):
         return value
 
 
+class LabelSettings(_Section):
+    """`[labels]`: when a row has its label. See docs/labels.md."""
+
+    horizon_seconds: float = Field(default=0.0, ge=0)  # of rankings: clicks until then make a label; 0: it is sent
+
+
 class MonitorSettings(_Section):
     """`[monitor]`: the evaluator and the exporter."""
 
@@ -171,6 +177,7 @@ class Settings(BaseSettings):
     tune: TuneSettings = TuneSettings()
     export: ExportSettings = ExportSettings()
     serve: ServeSettings = ServeSettings()
+    labels: LabelSettings = LabelSettings()
     monitor: MonitorSettings = MonitorSettings()
     retune: RetuneSettings = RetuneSettings()
     up: UpSettings = UpSettings()

@@ -46,8 +46,10 @@ def champion_samples(
         place = {**bundle, "window": window}
         yield Sample("evertune_predicted_rows", sums.predicted, place)
         yield Sample("evertune_labelled_rows", sums.labelled, place)
-        if sums.predicted:
-            yield Sample("evertune_label_coverage_ratio", min(1.0, sums.labelled / sums.predicted), place)
+        yield Sample("evertune_label_open_rows", sums.open, place)
+        if sums.predicted > sums.open:
+            coverage = sums.labelled / (sums.predicted - sums.open)
+            yield Sample("evertune_label_coverage_ratio", min(1.0, coverage), place)
         for figure in figures(sums, calibration_rows=facts.calibration_rows, random_labels=random_labels):
             yield from _accuracy(figure.value, figure.interval, {**place, "source": figure.source})
     if record is not None:

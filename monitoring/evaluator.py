@@ -49,7 +49,8 @@ class Evaluator:
         return [self.step_model(model) for model in self._ledger.registry.models()]
 
     def step_model(self, model: str) -> Evidence:
-        """As `step`, for one model."""
+        """As `step`, for one model; rows whose horizon has passed get their labels first."""
+        self._ledger.horizons.settle(model)
         walk = Walk(self._ledger, self._facts, self._settings, model)
         state = walk.run()
         evidence = Evidence.of(model, walk.champion_digest, state.deployment, state.detector)

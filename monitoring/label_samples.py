@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, func, select
 
 from evertune.ledger import DetectorRecord
-from evertune.ledger.schema import FIRST, labels
+from evertune.ledger.schema import FIRST, clicks, labels
 from monitoring.samples import Sample
 from monitoring.tally import Tally
 
@@ -30,5 +30,10 @@ def label_samples(connection: Connection, model: str, records: Sequence[Detector
     yield Sample("evertune_labels_unmatched_total", tally.unmatched, place)
     yield Sample("evertune_labels_waiting", int(connection.scalar(waiting) or 0), place)
     yield Sample("evertune_label_delay_seconds", tally, place)
-    if tally.received:
-        yield Sample("evertune_label_last_arrival_timestamp_seconds", tally.last_arrival, place)
+    event = clicks.c
+    late = select(func.count()).where(event.model == model, event.late)
+    clicked_at = connection.scalar(select(func.max(event.arrived_at)).where(event.model == model)) or 0.0
+    yield Sample("evertune_label_late_clicks_total", int(connection.scalar(late) or 0), place)
+    if tally.received or clicked_at:
+        last = max(tally.last_arrival, clicked_at)
+        yield Sample("evertune_label_last_arrival_timestamp_seconds", last, place)

@@ -53,7 +53,10 @@ METRICS = {
     ),
     "evertune_predicted_rows": Definition("gauge", "Rows that the champion predicted in the window.", _WINDOW),
     "evertune_labelled_rows": Definition("gauge", "Those of them whose label is known and evaluated.", _WINDOW),
-    "evertune_label_coverage_ratio": Definition("gauge", "Labelled rows out of predicted rows.", _WINDOW),
+    "evertune_label_open_rows": Definition("gauge", "Those of them whose horizon for clicks has not passed.", _WINDOW),
+    "evertune_label_coverage_ratio": Definition(
+        "gauge", "Labelled rows out of predicted rows, without those whose horizon is open.", _WINDOW
+    ),
     "evertune_label_selection_known": Definition(
         "gauge",
         "1 where who is labelled is drawn at a known probability, 0 where accuracy has no guarantee.",
@@ -62,7 +65,10 @@ METRICS = {
     "evertune_labels_received_total": Definition("counter", "First labels that joined a prediction.", ("model",)),
     "evertune_labels_unmatched_total": Definition("counter", "Labels whose prediction is gone.", ("model",)),
     "evertune_labels_waiting": Definition("gauge", "First labels that no evaluator has taken yet.", ("model",)),
-    "evertune_label_last_arrival_timestamp_seconds": Definition("gauge", "When the newest label came.", ("model",)),
+    "evertune_label_last_arrival_timestamp_seconds": Definition(
+        "gauge", "When the newest label or click came.", ("model",)
+    ),
+    "evertune_label_late_clicks_total": Definition("counter", "Clicks after the horizon of their row.", ("model",)),
     "evertune_label_delay_seconds": Definition("histogram", "From prediction to first label.", ("model",)),
     "evertune_monitor_last_evaluation_timestamp_seconds": Definition(
         "gauge", "When this process last took a model's labels; 0 before the first time.", ("model",)

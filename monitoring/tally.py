@@ -29,7 +29,7 @@ class Tally:
     Attributes:
         received: First labels joined with their predictions.
         unmatched: Labels whose prediction is gone from the ledger.
-        last_arrival: Seconds since the epoch of the newest joined label; 0 before the first.
+        last_arrival: Seconds since the epoch of the newest joined label that somebody sent; 0 before the first.
         delay_sum_seconds: Of arrival minus prediction.
         delay_counts: Labels by delay, one count for each of `BOUNDS_SECONDS` and one beyond.
 
@@ -46,11 +46,14 @@ class Tally:
     delay_sum_seconds: float = 0.0
     delay_counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_SECONDS) + 1))
 
-    def take(self, *, predicted_at: float, arrived_at: float) -> None:
-        """Notes one label. Clocks of two machines may disagree: a delay is never negative."""
+    def take(self, *, predicted_at: float, arrived_at: float, settled: bool = False) -> None:
+        """Notes one label. Clocks of two machines may disagree: a delay is never negative.
+
+        A label that followed from a horizon (`settled`) does not say that labels still come: nobody sent it.
+        """
         delay = max(0.0, arrived_at - predicted_at)
         self.received += 1
-        self.last_arrival = max(self.last_arrival, arrived_at)
+        self.last_arrival = max(self.last_arrival, 0.0 if settled else arrived_at)
         self.delay_sum_seconds += delay
         self.delay_counts[bisect_left(BOUNDS_SECONDS, delay)] += 1
 

@@ -85,7 +85,7 @@ class Walk:
             state.update([loss.loss for loss in found if loss.predicted_at >= since])
             state.tally.unmatched += unmatched.get(digest, 0)
             for row in rows:
-                state.tally.take(predicted_at=row.predicted_at, arrived_at=row.arrived_at)
+                state.tally.take(predicted_at=row.predicted_at, arrived_at=row.arrived_at, settled=row.settled)
             states[digest] = state
             losses += found
         self._save(states, losses, batch[-1].sequence)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
-from evertune.ledger.schema import predictions, row_losses
+from evertune.ledger.schema import horizons, predictions, row_losses
 
 WINDOWS_SECONDS = {"1h": 3600.0, "1d": 86_400.0, "7d": 604_800.0}  # the shortest first
 _NEWEST = "1h"
@@ -29,6 +29,7 @@ class WindowSums:
         loss_sum: Of theirs.
         surprise_sum: Of (1 - loss) - c, over labelled rows.
         surprise_square_sum: Of its square.
+        open: Those of the predicted rows that wait for clicks, and cannot have a label yet.
     """
 
     predicted: int = 0
@@ -38,6 +39,7 @@ class WindowSums:
     loss_sum: float = 0.0
     surprise_sum: float = 0.0
     surprise_square_sum: float = 0.0
+    open: int = 0
 
     def plus(self, other: WindowSums) -> WindowSums:
         """Sums of two sets of rows that have none in common."""
@@ -75,9 +77,9 @@ class Windows:
             self.refresh(connection, model, digest, now)
         kept = self._kept[model]
         since = now - WINDOWS_SECONDS[_NEWEST]
-        total = _between(connection, model, digest, since, now)
+        total = _between(connection, (model, digest, since, now), now)
         found = {_NEWEST: total}
-        total = total.plus(_between(connection, model, digest, kept.at - WINDOWS_SECONDS[_NEWEST], since))
+        total = total.plus(_between(connection, (model, digest, kept.at - WINDOWS_SECONDS[_NEWEST], since), now))
         for name, older in kept.older.items():
             found[name] = total = total.plus(older)
         return found
@@ -101,18 +103,32 @@ def _keep(connection: Connection, model: str, digest: str, now: float) -> _Kept:
     return _Kept(
         digest,
         now,
-        {name: _between(connection, model, digest, now - long, now - short) for (_, short), (name, long) in edges},
+        {
+            name: _between(connection, (model, digest, now - long, now - short), now)
+            for (_, short), (name, long) in edges
+        },
     )
 
 
-def _between(connection: Connection, model: str, digest: str, since: float, until: float) -> WindowSums:
+def _between(connection: Connection, where: tuple[str, str, float, float], now: float) -> WindowSums:
     prediction, loss = predictions.c, row_losses.c
     surprise = (1 - loss.loss) - loss.confidence
     counts = (prediction.row_count, prediction.confidence_sum, prediction.confidence_variance_sum)
-    where = (model, digest, since, until)
     predicted, confidence, variance = _sums(connection, predictions, where, counts)
-    labelled, *rest = _sums(connection, row_losses, where, (1, loss.loss, surprise, surprise * surprise))
-    return WindowSums(int(predicted), confidence, variance, int(labelled), *rest)
+    of_losses = (1, loss.loss, surprise, surprise * surprise)
+    labelled, wrong, surprised, squared = _sums(connection, row_losses, where, of_losses)
+    waiting = _open(connection, where, now)
+    return WindowSums(int(predicted), confidence, variance, int(labelled), wrong, surprised, squared, waiting)
+
+
+def _open(connection: Connection, where: tuple[str, str, float, float], now: float) -> int:
+    model, digest, since, until = where
+    column = horizons.c
+    query = select(func.coalesce(func.sum(column.row_count), 0)).where(
+        *(column.model == model, column.settled_at.is_(None), column.closes_at >= now),
+        *(column.digest == digest, column.predicted_at >= since, column.predicted_at < until),
+    )
+    return int(connection.scalar(query) or 0)
 
 
 def _sums(

@@ -101,8 +101,8 @@ class Handlers:
         key_id = self._worker.door.enter(scope, "label")
         document = parse_object(await self._body(receive, special_headers(scope)))
         receipt = await self._worker.labels.accept(read_labels(document), key_id)
-        self._worker.metrics.labelled(receipt.accepted + receipt.unchanged + receipt.corrected)
-        return Reply.json(vars(receipt))
+        self._worker.metrics.labelled(sum(vars(receipt).values()))
+        return Reply.json(receipt.to_json())
 
     async def live(self, _scope: Scope, _receive: Receive) -> Reply:
         """`GET /v2/health/live`, `/livez`, `/healthz`."""

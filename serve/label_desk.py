@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from evertune.errors import EvertuneError, InputError, OverloadedError, TooLargeError
 from evertune.ids import parse_row_id
@@ -27,9 +27,25 @@ class Encoders(Protocol):
         """Of that bundle."""
 
 
+class LabelItem(NamedTuple):
+    """One label of a request.
+
+    Attributes:
+        row_id: As predictions returned it.
+        label: What the kind of task takes.
+        at: Of a click: seconds since the epoch, None for now.
+        final: See `Label`.
+    """
+
+    row_id: str
+    label: Any
+    at: float | None = None
+    final: bool = False
+
+
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    items: list[tuple[str, Any]]
+    items: list[LabelItem]
     key_id: str
     future: asyncio.Future[LabelReceipt]
 
@@ -51,11 +67,11 @@ class LabelDesk:
         self._waiting_labels = 0
         self._committer: asyncio.Task[None] | None = None
 
-    async def accept(self, items: list[tuple[str, Any]], key_id: str) -> LabelReceipt:
+    async def accept(self, items: Sequence[tuple[Any, ...]], key_id: str) -> LabelReceipt:
         """Stores the labels of one request, all or none.
 
         Args:
-            items: Row id with what the kind of task takes as a label.
+            items: The fields of a `LabelItem`; the last two may be left out.
             key_id: Of the caller.
 
         Raises:
@@ -67,9 +83,10 @@ class LabelDesk:
             raise TooLargeError(f"{len(items)} labels in one request", fix=f"Send at most {_MAX_LABELS}.")
         if self._waiting_labels + len(items) > _MAX_WAITING:
             raise OverloadedError(f"{self._waiting_labels} labels wait already", fix="Send them again a little later.")
-        for identifier, _ in items:
-            parse_row_id(identifier)
-        waiting = _Waiting(items, key_id, asyncio.get_running_loop().create_future())
+        labels = [LabelItem(*item) for item in items]
+        for item in labels:
+            parse_row_id(item.row_id)
+        waiting = _Waiting(labels, key_id, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._waiting_labels += len(items)
         if self._committer is None:
@@ -104,7 +121,7 @@ class LabelDesk:
         return group
 
     async def _store(self, group: list[_Waiting]) -> Sequence[LabelReceipt | Exception]:
-        wanted = {parse_row_id(identifier)[0] for waiting in group for identifier, _ in waiting.items}
+        wanted = {parse_row_id(identifier)[0] for waiting in group for identifier, *_ in waiting.items}
         found = await asyncio.to_thread(self._ledger.predictions.get, wanted)
         missing = wanted - set(found)
         late: OverloadedError | None = None
@@ -131,7 +148,7 @@ class LabelDesk:
         Where predictions are still on their way, `late`, nobody knows which rows there are.
         """
         labels = []
-        for identifier, value in waiting.items:
+        for identifier, value, at, final in waiting.items:
             prediction = found.get(parse_row_id(identifier)[0])
             if prediction is None and late is not None:
                 return late
@@ -141,7 +158,7 @@ class LabelDesk:
                 return _no_label(identifier, error)
             except EvertuneError as error:  # the store is away: only labels of bundles that it held must wait
                 return error
-            labels.append(Label(identifier, number, waiting.key_id))
+            labels.append(Label(identifier, number, waiting.key_id, at=at, final=final))
         return labels
 
 
@@ -159,8 +176,10 @@ def _answer(future: asyncio.Future[LabelReceipt], result: LabelReceipt | Excepti
         future.set_result(result)
 
 
-def read_labels(document: dict[str, Any]) -> list[tuple[str, Any]]:
+def read_labels(document: dict[str, Any]) -> list[LabelItem]:
     """Reads `{"labels": [{"id": row id, "label": what the kind of task takes}, ...]}`.
+
+    An item may have `at`, a number, and `final`, true or false.
 
     Raises:
         InputError: Names the first item that is malformed.
@@ -171,4 +190,8 @@ def read_labels(document: dict[str, Any]) -> list[tuple[str, Any]]:
     for index, item in enumerate(items):
         if not isinstance(item, dict) or not isinstance(item.get("id"), str) or "label" not in item:
             raise InputError(f"labels[{index}] is malformed", fix='Send {"id": "...", "label": "..."}.', index=index)
-    return [(item["id"], item["label"]) for item in items]
+        at, final = item.get("at"), item.get("final", False)
+        if isinstance(at, bool) or not isinstance(at, int | float | None) or not isinstance(final, bool):
+            fix = "at: seconds since the epoch; final: true or false; leave them out where you need not say."
+            raise InputError(f"labels[{index}] has at {at!r} and final {final!r}", fix=fix, index=index)
+    return [LabelItem(item["id"], item["label"], item.get("at"), item.get("final", False)) for item in items]

@@ -165,7 +165,8 @@ def _labels(label: Any) -> dict[str, Any]:
         _json({"labels": [{"id": _ROW, "label": label}]}),
         {"accepted": 1, "unchanged": 0, "corrected": 0},
         "They are on disk when the answer comes. All labels of a request are stored, or none; sending one again is "
-        "safe, and sending another one for the same row corrects it.",
+        "safe, and sending another one for the same row corrects it. For a ranking with a horizon each is a click, "
+        "which may have happened `at` a time (seconds since the epoch); with `final` it is the label of the row.",
     )
 
 

@@ -33,6 +33,7 @@ class BatchRecord:
         outputs: All rows of the batch.
         inputs: The rows of the requests whose inputs are kept.
         confidence: float32, all rows.
+        label_horizon_seconds: As in `Prediction`.
     """
 
     model: str
@@ -47,6 +48,7 @@ class BatchRecord:
     outputs: Tensors
     inputs: Tensors
     confidence: Array
+    label_horizon_seconds: float = 0.0
 
     def to_bytes(self) -> bytes:
         """The record as a payload."""
@@ -60,6 +62,7 @@ class BatchRecord:
             "payload_propensity": self.payload_propensity,
             "key_ids": self.key_ids,
             "latency_seconds": self.latency_seconds,
+            "label_horizon_seconds": self.label_horizon_seconds,
         }
         tensors = {f"o/{name}": value for name, value in self.outputs.items()}
         tensors |= {f"i/{name}": value for name, value in self.inputs.items()}
@@ -100,4 +103,5 @@ class BatchRecord:
                 label_propensity=1.0,
                 label_selection_known=False,  # who gets labelled is the labeller's choice; the server cannot know
                 key_id=self.key_ids[index],
+                label_horizon_seconds=self.label_horizon_seconds,
             )

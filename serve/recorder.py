@@ -29,6 +29,7 @@ class Recorder:
         clock: Seconds since the epoch.
         draw: Uniform in [0, 1), decides whose inputs are kept.
         payload_share_ratio: Probability of keeping the inputs of a request.
+        label_horizon_seconds: Of rankings: how long clicks make the label of a row; 0: labels come whole.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Recorder:
         clock: Clock,
         draw: Callable[[], float],
         payload_share_ratio: float,
+        label_horizon_seconds: float = 0.0,
     ) -> None:
         self._bundle = bundle
         self._append, self._count, self._drop = append, count, drop
         self._clock, self._draw = clock, draw
         self._share_ratio = payload_share_ratio
         self._kind = kind_of(bundle.manifest.kind)
+        self._horizon_seconds = label_horizon_seconds if self._kind.name == "ranking" else 0.0
 
     def settle(self, batch: Sequence[Ticket], inputs: Tensors, outputs: Tensors) -> list[Outcome | Exception]:
         """Records the batch, then hands each ticket its part.
@@ -79,6 +82,7 @@ class Recorder:
             outputs=outputs,
             inputs=inputs if all(kept) else _kept_rows(batch, inputs, kept),
             confidence=confidence,
+            label_horizon_seconds=self._horizon_seconds,
         )
         self._keep(record)
         return _split(batch, request_ids, outputs, confidence)

@@ -45,6 +45,7 @@ class Worker:
     def __init__(self, project: Project, ledger: Ledger, metrics: Metrics) -> None:
         serve = project.settings.serve
         self.settings = serve
+        self._horizon_seconds = project.settings.labels.horizon_seconds
         self.metrics = metrics
         self.door = Door(Keyring(project.keys_path) if serve.require_keys else None)
         self._ledger = ledger
@@ -101,6 +102,7 @@ class Worker:
             clock=self._ledger.clock,
             draw=random.random,
             payload_share_ratio=self.settings.payload_share_ratio,
+            label_horizon_seconds=self._horizon_seconds,
         )
 
     def _on_swap(self, model: str, version: str, outcome: str) -> None:

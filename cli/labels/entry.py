@@ -27,11 +27,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns that count; `at` may be absent."""
+    """Names of the columns that count, `at` may be absent; and whether the labels are `final`, see `Label`."""
 
     row_id: str = "id"
     label: str = "label"
     at: str | None = None
+    final: bool = False
 
     @property
     def names(self) -> list[str]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from cli.labels.entry import Entry
+from cli.labels.entry import Columns, Entry
 from cli.labels.findings import Findings
 from cli.labels.meanings import Meanings
 from cli.labels.staging import Staged, Staging
 from cli.labels.times import to_seconds
 from evertune.errors import InputError
 from evertune.ids import parse_row_id
-from evertune.ledger import Label, LabelReceipt, Ledger, PredictionHead
+from evertune.ledger import Clicks, Label, LabelReceipt, Ledger, PredictionHead
 
 _BATCH = 2000  # labels a transaction: a few milliseconds, in which a running server's labels wait
+_DEFAULT = Columns()
 Advance = Callable[[int], None]
 _Good = tuple[int, str, float, float]
 
@@ -43,22 +44,32 @@ def check(entries: Iterable[Entry], ledger: Ledger, meanings: Meanings, staging:
     return findings
 
 
-def store(staging: Staging, ledger: Ledger, actor: str, advance: Advance) -> LabelReceipt:
+def store(staging: Staging, ledger: Ledger, actor: str, advance: Advance, columns: Columns = _DEFAULT) -> LabelReceipt:
     """Stores what was staged. Killed in between and run again, it finds what is stored already unchanged.
 
     Raises:
         UnknownRowError: A prediction was pruned since it was checked; earlier batches are stored.
     """
-    receipts = []
+    total = LabelReceipt(0, 0, 0)
     for batch in staging.batches(_BATCH):
-        receipts.append(ledger.labels.add_many([Label(row.row_id, row.label, actor) for row in batch]))
+        total = total.plus(ledger.labels.add_many([_label(row, actor, columns) for row in batch]))
         advance(len(batch))
-    return _total(receipts)
+    return total
 
 
-def rehearse(staging: Staging, ledger: Ledger) -> LabelReceipt:
+def rehearse(staging: Staging, ledger: Ledger, columns: Columns = _DEFAULT) -> LabelReceipt:
     """What `store` would answer, without storing anything."""
-    return _total(_rehearse(batch, ledger) for batch in staging.batches(_BATCH))
+    total, clicks = LabelReceipt(0, 0, 0), Clicks(ledger.clock())
+    for batch in staging.batches(_BATCH):
+        found = ledger.labels.rehearse_clicks([_label(row, "", columns) for row in batch], clicks)
+        total = total.plus(LabelReceipt(found.count("accepted"), found.count("unchanged"), 0, found.count("late")))
+        total = total.plus(_rehearse([row for row, click in zip(batch, found, strict=True) if click is None], ledger))
+    return total
+
+
+def _label(row: Staged, actor: str, columns: Columns) -> Label:
+    at = None if columns.at is None else row.at
+    return Label(row.row_id, row.label, actor, at=at, final=columns.final)
 
 
 def _rehearse(batch: list[Staged], ledger: Ledger) -> LabelReceipt:
@@ -67,15 +78,6 @@ def _rehearse(batch: list[Staged], ledger: Ledger) -> LabelReceipt:
     accepted = known.count(None)
     unchanged = sum(before == row.label for before, row in zip(known, batch, strict=True))
     return LabelReceipt(accepted, unchanged, len(batch) - accepted - unchanged)
-
-
-def _total(receipts: Iterable[LabelReceipt]) -> LabelReceipt:
-    total = LabelReceipt(0, 0, 0)
-    for each in receipts:
-        total = LabelReceipt(
-            total.accepted + each.accepted, total.unchanged + each.unchanged, total.corrected + each.corrected
-        )
-    return total
 
 
 def _request_of(entry: Entry) -> str | None:

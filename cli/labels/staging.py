@@ -15,11 +15,13 @@ class Staged(NamedTuple):
         row_id: `<request id>:<row>`.
         label: The number that the ledger keeps.
         before: What an earlier line of the same file says of the row; None where none does.
+        at: Time of the label; 0 where no time column was named.
     """
 
     row_id: str
     label: float
     before: float | None
+    at: float
 
 
 class Staging:
@@ -38,7 +40,7 @@ class Staging:
     def batches(self, size: int) -> Iterator[list[Staged]]:
         """All labels in order, at most `size` at once."""
         cursor = self._connection.execute(
-            "SELECT row, label, lag(label) OVER (PARTITION BY row ORDER BY at, line) FROM staged ORDER BY at, line"
+            "SELECT row, label, lag(label) OVER (PARTITION BY row ORDER BY at, line), at FROM staged ORDER BY at, line"
         )
         while batch := cursor.fetchmany(size):
             yield [Staged(*row) for row in batch]

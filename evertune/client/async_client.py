@@ -13,6 +13,7 @@ import httpx
 from evertune.client import calls
 from evertune.client.attempts import Outcome, Send, course
 from evertune.client.call import Call, Result
+from evertune.client.calls import Truth
 from evertune.client.inference import Inference
 from evertune.client.prediction import Prediction
 from evertune.client.receipt import Receipt
@@ -72,15 +73,27 @@ class AsyncClient:
         """As `Client.predict_many`."""
         return await self._run(calls.predict_many(rows, model), deadline_seconds)
 
-    async def label(self, row: Prediction | str, label: str | int, *, deadline_seconds: float | None = None) -> Receipt:
+    async def label(
+        self,
+        row: Prediction | str,
+        label: Truth,
+        *,
+        at: float | None = None,
+        final: bool = False,
+        deadline_seconds: float | None = None,
+    ) -> Receipt:
         """As `Client.label`."""
-        return await self._run(calls.label([(row, label)]), deadline_seconds)
+        return await self._run(calls.label([(row, label)], at, final=final), deadline_seconds)
 
     async def label_many(
-        self, labels: Iterable[tuple[Prediction | str, str | int]], *, deadline_seconds: float | None = None
+        self,
+        labels: Iterable[tuple[Prediction | str, Truth]],
+        *,
+        final: bool = False,
+        deadline_seconds: float | None = None,
     ) -> Receipt:
         """As `Client.label_many`."""
-        return await self._run(calls.label(labels), deadline_seconds)
+        return await self._run(calls.label(labels, final=final), deadline_seconds)
 
     async def infer(
         self,

@@ -33,9 +33,16 @@ def predict_many(rows: Iterable[Any], model: str | None) -> Call[list[Prediction
     return Call("POST", "/predict", read_predictions, *_rows(list(rows), model))
 
 
-def label(labels: Iterable[tuple[Prediction | str, str | int]]) -> Call[Receipt]:
+Truth = str | float | Sequence[str | int] | None
+"""What the kinds of tasks take as a label."""
+
+
+def label(
+    labels: Iterable[tuple[Prediction | str, Truth]], at: float | None = None, *, final: bool = False
+) -> Call[Receipt]:
     """Some labels in one request."""
-    items = [{"id": row.id if isinstance(row, Prediction) else row, "label": value} for row, value in labels]
+    more: dict[str, Any] = ({} if at is None else {"at": at}) | ({"final": True} if final else {})
+    items = [{"id": row.id if isinstance(row, Prediction) else row, "label": value, **more} for row, value in labels]
     return Call("POST", "/labels", read_receipt, _json({"labels": items}), _JSON)
 
 

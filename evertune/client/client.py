@@ -12,6 +12,7 @@ import httpx
 from evertune.client import calls
 from evertune.client.attempts import Outcome, Send, course
 from evertune.client.call import Call, Result
+from evertune.client.calls import Truth
 from evertune.client.inference import Inference
 from evertune.client.prediction import Prediction
 from evertune.client.receipt import Receipt
@@ -91,26 +92,41 @@ class Client:
         """
         return self._run(calls.predict_many(rows, model), deadline_seconds)
 
-    def label(self, row: Prediction | str, label: str | int, *, deadline_seconds: float | None = None) -> Receipt:
+    def label(
+        self,
+        row: Prediction | str,
+        label: Truth,
+        *,
+        at: float | None = None,
+        final: bool = False,
+        deadline_seconds: float | None = None,
+    ) -> Receipt:
         """Tells the truth about one row; it is on the server's disk when this returns.
 
         Args:
             row: A prediction, or its id.
-            label: Class name or index.
+            label: What `POST /labels` takes: a class name or index, a number, an item id, a list of names, None.
+            at: Of a click, where rankings have a horizon: seconds since the epoch; None: when it arrives.
+            final: The label of the row, and no click, where rankings have a horizon.
             deadline_seconds: Of this call.
         """
-        return self._run(calls.label([(row, label)]), deadline_seconds)
+        return self._run(calls.label([(row, label)], at, final=final), deadline_seconds)
 
     def label_many(
-        self, labels: Iterable[tuple[Prediction | str, str | int]], *, deadline_seconds: float | None = None
+        self,
+        labels: Iterable[tuple[Prediction | str, Truth]],
+        *,
+        final: bool = False,
+        deadline_seconds: float | None = None,
     ) -> Receipt:
         """Tells the truth about some rows; all are stored or none.
 
         Args:
             labels: At most 10,000 pairs as in `label`.
+            final: As in `label`.
             deadline_seconds: Of this call.
         """
-        return self._run(calls.label(labels), deadline_seconds)
+        return self._run(calls.label(labels, final=final), deadline_seconds)
 
     def infer(
         self,

@@ -1,5 +1,6 @@
 """The ledger: SQLite (WAL) by default, PostgreSQL in production."""
 
+from evertune.ledger.clicks import ClickOutcome, Clicks
 from evertune.ledger.detectors import DetectorRecord, Detectors
 from evertune.ledger.jobs import RetuneJob, RetuneJobs
 from evertune.ledger.known_labels import BEGINNING, KnownLabel, LabelCursor
@@ -16,6 +17,8 @@ from evertune.ledger.tenure import Tenure
 
 __all__ = [
     "BEGINNING",
+    "ClickOutcome",
+    "Clicks",
     "Deployment",
     "DetectorRecord",
     "Detectors",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from evertune.tensors import Tensors
 
@@ -17,6 +17,9 @@ class Label:
         key_id: Of the API key that brought it.
         sequence: Order of arrival, given by the ledger.
         arrived_at: Seconds since the epoch, given by the ledger.
+        at: Of a click: when it happened, seconds since the epoch; None: when it arrives.
+        final: The truth of the whole row, and no click, where its label would follow from clicks. Elsewhere every label
+            is final.
     """
 
     row_id: str
@@ -24,6 +27,8 @@ class Label:
     key_id: str = ""
     sequence: int = 0
     arrived_at: float = 0.0
+    at: float | None = None
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,14 +36,24 @@ class LabelReceipt:
     """What became of a batch of labels.
 
     Attributes:
-        accepted: First labels of their rows.
+        accepted: First labels of their rows, or clicks in time.
         unchanged: Said what was known already.
         corrected: Said otherwise; kept as a new revision beside the old one.
+        late: Clicks after the horizon of their row: kept, and not used.
     """
 
     accepted: int
     unchanged: int
     corrected: int
+    late: int = 0
+
+    def plus(self, other: LabelReceipt) -> LabelReceipt:
+        """Of two batches."""
+        return LabelReceipt(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+    def to_json(self) -> dict[str, int]:
+        """`late` stands there only where there are some."""
+        return {name: count for name, count in vars(self).items() if count or name != "late"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +70,7 @@ class LabelledRow:
         predicted_at: Seconds since the epoch.
         outputs: Named arrays of one row.
         confidence: Calibrated, of this row.
+        settled: Nobody sent it: it followed from the clicks before the horizon, or from there being none.
     """
 
     sequence: int
@@ -66,3 +82,4 @@ class LabelledRow:
     predicted_at: float
     outputs: Tensors
     confidence: float
+    settled: bool = False

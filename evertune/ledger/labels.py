@@ -14,11 +14,13 @@ from evertune.clock import Clock
 from evertune.errors import EvertuneError, InputError, UnknownRowError
 from evertune.ids import parse_row_id, row_id
 from evertune.ledger.batches import batches
+from evertune.ledger.clicks import ClickOutcome, Clicks
 from evertune.ledger.database import Database
+from evertune.ledger.horizons import SETTLED
 from evertune.ledger.known_labels import BEGINNING, KnownLabel, LabelCursor, page, revisions
 from evertune.ledger.label import Label, LabelledRow, LabelReceipt
 from evertune.ledger.labelled import count_labelled, labelled_rows
-from evertune.ledger.schema import FIRST, labels, predictions
+from evertune.ledger.schema import FIRST, clicks, labels, predictions
 from evertune.packing import unpack
 from evertune.rows import Rows
 from evertune.tensors import Tensors
@@ -37,7 +39,8 @@ class Labels:
     def add_many(self, batch: Sequence[Label]) -> LabelReceipt:
         """Adds labels in one transaction, on disk before this returns; all or none.
 
-        A label that is known already changes nothing; one that says otherwise is appended as a new revision.
+        A label that is known already changes nothing; one that says otherwise is appended as a new revision. For a row
+        with a horizon (`Prediction.label_horizon_seconds`) a label that is not `final` is a click.
 
         Raises:
             InputError: A row id is malformed, or a label is no finite number.
@@ -62,11 +65,37 @@ class Labels:
             return [LabelReceipt(0, 0, 0) if isinstance(group, list) else group for group in wanted]
         with self._database.write("labels") as connection:
             found, latest, now = _predicted(connection, requests), _latest(connection, requests), self._clock()
-            receipts = [_receive(group, found, latest, now) for group in wanted]
+            events = Clicks(now)
+            events.load(connection, found)
+            receipts = [_receive(group, found, latest, events, now) for group in wanted]
             values = [row for receipt in receipts if isinstance(receipt, tuple) for row in receipt[1]]
             if values:
                 connection.execute(insert(labels), values)
+            if events.values:
+                connection.execute(insert(clicks), events.values)
         return [receipt[0] if isinstance(receipt, tuple) else receipt for receipt in receipts]
+
+    def rehearse_clicks(self, batch: Sequence[Label], events: Clicks) -> list[ClickOutcome | None]:
+        """What `add_many` would make of each label, None where it is no click; stores nothing.
+
+        Args:
+            batch: Of predicted rows.
+            events: Takes them: what an earlier batch brought is known to the next.
+
+        Raises:
+            InputError: As `add_many`.
+        """
+        wanted = _parse(batch)
+        if isinstance(wanted, EvertuneError):
+            raise wanted
+        requests = {request_id for (request_id, _), _ in wanted}
+        with self._database.read() as connection:
+            found, latest = _predicted(connection, requests), _latest(connection, requests)
+            events.load(connection, requests)
+        return [
+            events.take(row, label, latest, found[row[0]]) if events.is_click(row, label) else None
+            for row, label in wanted
+        ]
 
     def after(self, model: str, sequence: int, limit: int) -> list[LabelledRow]:
         """First labels that arrived after `sequence`, in order of arrival, joined with their predictions.
@@ -191,6 +220,8 @@ def _parse(batch: Sequence[Label]) -> list[tuple[_Row, Label]] | EvertuneError:
         value = label.label
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf:
             return InputError(f"label {value!r} is no finite number", fix="Send a number.", id=label.row_id)
+        if label.at is not None and not abs(label.at) < math.inf:
+            return InputError(f"time {label.at!r} is not finite", fix="Send seconds since the epoch.", id=label.row_id)
     return wanted
 
 
@@ -198,6 +229,7 @@ def _receive(
     wanted: list[tuple[_Row, Label]] | EvertuneError,
     found: dict[str, Any],
     latest: dict[_Row, tuple[int, float]],
+    events: Clicks,
     now: float,
 ) -> tuple[LabelReceipt, list[dict[str, Any]]] | EvertuneError:
     if isinstance(wanted, EvertuneError):
@@ -211,15 +243,22 @@ def _receive(
             ids=unknown[:_SHOWN],
             count=len(unknown),
         )
-    return _decide(wanted, found, latest, now)
+    return _decide(wanted, found, latest, events, now)
 
 
 def _decide(
-    wanted: list[tuple[_Row, Label]], found: dict[str, Any], latest: dict[_Row, tuple[int, float]], now: float
+    wanted: list[tuple[_Row, Label]],
+    found: dict[str, Any],
+    latest: dict[_Row, tuple[int, float]],
+    events: Clicks,
+    now: float,
 ) -> tuple[LabelReceipt, list[dict[str, Any]]]:
-    counts = {"accepted": 0, "unchanged": 0, "corrected": 0}
+    counts = {"accepted": 0, "unchanged": 0, "corrected": 0, "late": 0}
     values = []
     for row, label in wanted:
+        if events.is_click(row, label):
+            counts[events.take(row, label, latest, found[row[0]])] += 1
+            continue
         revision, known = latest.get(row, (0, None))
         counts["accepted" if known is None else "unchanged" if known == label.label else "corrected"] += 1
         if known == label.label:
@@ -254,6 +293,7 @@ def _joined(row: Any) -> LabelledRow:
         row.predicted_at,
         {name: value[row.row_index : row.row_index + 1] for name, value in outputs.items()},
         float(np.frombuffer(row.confidence, "<f4")[row.row_index]),
+        row.key_id == SETTLED,
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from evertune.clock import Clock, system_clock
 from evertune.ledger.database import Database
 from evertune.ledger.detectors import Detectors
+from evertune.ledger.horizons import Horizons
 from evertune.ledger.jobs import RetuneJobs
 from evertune.ledger.labels import Labels
 from evertune.ledger.losses import Losses
@@ -21,7 +22,7 @@ from evertune.ledger.requests import RetuneRequests
 
 
 class Ledger:
-    """Predictions, labels, losses, detector states, re-tune requests and jobs, deployments, pauses.
+    """Predictions, labels, horizons, losses, detector states, re-tune requests and jobs, deployments, pauses.
 
     Use one a process, from any thread; a forked child gets connections of its own. Several processes may use the same
     database at once.
@@ -35,6 +36,7 @@ class Ledger:
         self.clock = clock
         self.predictions = Predictions(database)
         self.labels = Labels(database, clock)
+        self.horizons = Horizons(database, clock)
         self.losses = Losses(database)
         self.detectors = Detectors(database, self.losses)
         self.requests = RetuneRequests(database, clock)

@@ -29,6 +29,8 @@ class Prediction:
         label_propensity: Probability, when drawn, that a row is sent to be labelled; 1 where all may be.
         label_selection_known: Whether that probability is known, or labels come as they like.
         key_id: Of the API key; empty where none was asked for.
+        label_horizon_seconds: How long clicks are waited for before a row's label follows from them; 0: labels come
+            whole. Written only: a prediction that is read has 0.
     """
 
     request_id: str
@@ -43,6 +45,7 @@ class Prediction:
     label_propensity: float = 1.0
     label_selection_known: bool = True
     key_id: str = ""
+    label_horizon_seconds: float = 0.0
 
     @property
     def rows(self) -> int:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.dialects import postgresql
 
 from evertune.ledger.batches import batches
 from evertune.ledger.database import Database
 from evertune.ledger.prediction import Prediction
-from evertune.ledger.schema import labels, predictions, row_losses
+from evertune.ledger.schema import clicks, horizons, labels, predictions, row_losses
 
 _NAMES = [column.name for column in predictions.c]
 _ADD_POSTGRESQL = postgresql.insert(predictions).on_conflict_do_nothing()
@@ -70,6 +70,8 @@ class Predictions:
                 del values[request_id]
             if values:
                 _insert(connection, list(values.values()))
+            if waiting := [row for row in map(_horizon, rows.values()) if row and row["request_id"] in values]:
+                connection.execute(insert(horizons), waiting)
         return len(values)
 
     def known(self, request_ids: Iterable[str]) -> set[str]:
@@ -117,7 +119,7 @@ class Predictions:
         return WindowCount(int(rows), float(confidence), float(variance))
 
     def prune(self, before: float) -> int:
-        """Deletes predictions made before a time, with their labels and losses: retention, asked for by the operator.
+        """Deletes predictions made before a time, with labels, clicks and losses: retention, asked for by the operator.
 
         Row ids in the sets of re-tune jobs stay, so that a gate row is never used again.
 
@@ -125,7 +127,7 @@ class Predictions:
             How many requests were deleted.
         """
         with self._database.write("predictions") as connection:
-            for table in (labels, row_losses):
+            for table in (labels, clicks, horizons, row_losses):
                 connection.execute(delete(table).where(table.c.predicted_at < before))
             return connection.execute(delete(predictions).where(predictions.c.predicted_at < before)).rowcount
 
@@ -138,6 +140,19 @@ def _insert(connection: Connection, rows: list[dict[str, Any]]) -> None:
         connection.exec_driver_sql(_ADD_SQLITE, [tuple([row[name] for name in _NAMES]) for row in rows])
     else:
         connection.execute(_ADD_POSTGRESQL, rows)
+
+
+def _horizon(prediction: Prediction) -> dict[str, Any] | None:
+    if not prediction.label_horizon_seconds:
+        return None
+    return {
+        "request_id": prediction.request_id,
+        "model": prediction.model,
+        "digest": prediction.digest,
+        "predicted_at": prediction.predicted_at,
+        "row_count": prediction.rows,
+        "closes_at": prediction.predicted_at + prediction.label_horizon_seconds,
+    }
 
 
 def _known(connection: Connection, request_ids: Iterable[str]) -> set[str]:

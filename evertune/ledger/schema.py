@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0003"  # newest revision in migrations/versions
+HEAD = "0004"  # newest revision in migrations/versions
 metadata = MetaData()
 
 # SQLite numbers rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
@@ -81,6 +81,46 @@ _first = text("revision = 1")
 for _name in ("sequence", "predicted_at"):
     _column = labels.c[_name]
     Index(f"ix_labels_{_name}", labels.c.model, _column, sqlite_where=_first, postgresql_where=_first)
+
+horizons = Table(  # of requests whose labels follow from clicks
+    "horizons",
+    metadata,
+    Column("request_id", String(36), primary_key=True),
+    Column("model", String(128), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("predicted_at", Double, nullable=False),
+    Column("row_count", Integer, nullable=False),
+    Column("closes_at", Double, nullable=False),
+    Column("settled_at", Double),  # NULL until its rows have their labels
+)
+_unsettled = text("settled_at IS NULL")
+Index(
+    "ix_horizons_unsettled",
+    horizons.c.model,
+    horizons.c.closes_at,
+    sqlite_where=_unsettled,
+    postgresql_where=_unsettled,
+)
+
+clicks = Table(
+    "clicks",
+    metadata,
+    Column("sequence", _Counter, primary_key=True, autoincrement=True),
+    Column("request_id", String(36), nullable=False),
+    Column("row_index", Integer, nullable=False),
+    Column("item", Double, nullable=False),  # as in `labels.label`
+    Column("happened_at", Double, nullable=False),
+    Column("arrived_at", Double, nullable=False),
+    Column("key_id", String(64), nullable=False),
+    Column("model", String(128), nullable=False),
+    Column("predicted_at", Double, nullable=False),
+    Column("late", Boolean, nullable=False),  # kept, and not used
+    UniqueConstraint("request_id", "row_index", "item", "happened_at", name="uq_clicks_event"),
+    Index("ix_clicks_arrival", "model", "arrived_at"),
+    sqlite_autoincrement=True,
+)
+_late = text("late")
+Index("ix_clicks_late", clicks.c.model, sqlite_where=_late, postgresql_where=_late)
 
 row_losses = Table(
     "row_losses",

@@ -42,7 +42,7 @@ def rows(run: Run, project: Project, seal: Seal) -> list[str]:
     return predict(project, digest, 6)
 
 
-def predict(project: Project, digest: str, count: int) -> list[str]:
+def predict(project: Project, digest: str, count: int, horizon_seconds: float = 0.0) -> list[str]:
     with Ledger.open(project.ledger_url) as ledger:
         now = ledger.clock()
         made = [
@@ -53,6 +53,7 @@ def predict(project: Project, digest: str, count: int) -> list[str]:
                 now + place,
                 {"probabilities": np.array([[0.2, 0.8]], np.float32)},
                 np.array([0.8], np.float32),
+                label_horizon_seconds=horizon_seconds,
             )
             for place in range(count)
         ]
@@ -295,6 +296,31 @@ def test_staged_labels_come_in_order_of_time_and_know_what_the_file_said_before(
     with Staging() as staging:
         staging.add([(1, "a", 0, 0.0), (2, "a", 1, 0.0), (3, "b", 1, -1.0)])
         assert [[tuple(row) for row in batch] for batch in staging.batches(2)] == [
-            [("b", 1, None), ("a", 0, None)],
-            [("a", 1, 0)],
+            [("b", 1, None, -1.0), ("a", 0, None, 0.0)],
+            [("a", 1, 0, 0.0)],
         ]
+
+
+def test_clicks_are_imported_with_their_times_and_counted_when_late(
+    run: Run, project: Project, seal: Seal, tmp_path: Path
+) -> None:
+    digest = seal(1.0)
+    assert run("promote", digest).code == 0
+    one, two = predict(project, digest, 2, horizon_seconds=3600.0)
+    with Ledger.open(project.ledger_url) as ledger:
+        now = ledger.clock()
+    lines = [(one, "boot", now), (one, "sandal", now - 5), (one, "boot", now), (two, "boot", now + 4000)]
+    file = write(tmp_path / "clicks.csv", ("id", "label", "at"), lines)
+    command = ("labels", "import", str(file), "--time-column", "at", "--json")
+    for dry in (("--dry-run",), ()):
+        found = run(*command, *dry).json()
+        assert (found["accepted"], found["unchanged"], found["corrected"], found["late"]) == (2, 1, 0, 1)
+    again = run(*command).json()
+    assert (again["accepted"], again["unchanged"], again.get("late")) == (0, 4, None)
+    assert stored(project) == {}
+    with Ledger.open(project.ledger_url, clock=lambda: now + 9999) as ledger:
+        assert ledger.horizons.settle("shoes") == 2
+    assert stored(project) == {one: 1, two: -1}
+    truth = write(tmp_path / "truth.csv", ("id", "label"), [(two, "sandal")])
+    assert run("labels", "import", str(truth), "--final", "--json").json()["corrected"] == 1
+    assert stored(project) == {one: 1, two: 1}

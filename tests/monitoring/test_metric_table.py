@@ -35,6 +35,7 @@ _COUNTED = {
     "evertune_labels_received_total": "labels",
     "evertune_labels_unmatched_total": "labels",
     "evertune_labels_waiting": "labels",
+    "evertune_label_late_clicks_total": "clicks",
 }
 
 

@@ -56,10 +56,11 @@ def test_predictions_are_summed_without_touching_the_wide_rows(world: World) -> 
             " ".join(str(step[3]) for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", parameters))
             for query, parameters in reads
         ]
-    assert len(plans) == 8
-    for of_predictions, of_losses in zip(plans[::2], plans[1::2], strict=True):
+    assert len(plans) == 12
+    for of_predictions, of_losses, of_horizons in zip(plans[::3], plans[1::3], plans[2::3], strict=True):
         assert "COVERING INDEX ix_predictions_window (model=? AND predicted_at>? AND predicted_at<?)" in of_predictions
         assert "INDEX ix_row_losses_digest (model=? AND digest=? AND predicted_at>? AND predicted_at<?)" in of_losses
+        assert "INDEX ix_horizons_unsettled (model=? AND closes_at>?)" in of_horizons
 
 
 def test_rows_are_counted_once_while_older_sums_are_kept(world: World) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -48,7 +48,7 @@ async def nothing_waits() -> None:
     pass
 
 
-def ask(ledger: Ledger, *requests: list[tuple[str, Any]], flush: Flush = nothing_waits) -> list[Any]:
+def ask(ledger: Ledger, *requests: Sequence[tuple[Any, ...]], flush: Flush = nothing_waits) -> list[Any]:
     """Sends requests at the same time; the receipt or the error of each."""
 
     async def run() -> list[Any]:
@@ -199,6 +199,22 @@ def test_too_many_labels_are_refused_before_anything_is_done(ledger: Ledger) -> 
     assert [type(answer) for answer in flood] == [UnknownRowError] * 10 + [OverloadedError]
 
 
+def test_clicks_keep_their_time_and_a_final_label_is_none(ledger: Ledger) -> None:
+    now, one = time.time(), np.ones((1, 3), np.float32)
+    (request_id,) = new_request_ids(1, now)
+    prediction = Prediction(request_id, "shoes", "ab" * 32, now, {"p": one}, one[:, 0], label_horizon_seconds=3600.0)
+    ledger.predictions.add_many([prediction])
+    row = {"id": f"{request_id}:0"}
+    clicks = read_labels({"labels": [{**row, "label": "boot"}, {**row, "label": "sandal", "at": now}]})
+    assert ask(ledger, clicks, clicks) == [LabelReceipt(2, 0, 0), LabelReceipt(0, 2, 0)]
+    assert ask(ledger, read_labels({"labels": [{**row, "label": "boot", "at": now + 3601}]})) == [
+        LabelReceipt(0, 0, 0, late=1)
+    ]
+    assert ledger.labels.latest([row["id"]]) == {}
+    assert ask(ledger, read_labels({"labels": [{**row, "label": "sneaker", "final": True}]})) == [NEW]
+    assert ledger.labels.latest([row["id"]]) == {row["id"]: 2}
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -208,6 +224,9 @@ def test_too_many_labels_are_refused_before_anything_is_done(ledger: Ledger) -> 
         {"labels": [{"id": 7, "label": 1}]},
         {"labels": [{"id": "x"}]},
         {"labels": [{"label": 1}]},
+        {"labels": [{"id": "x", "label": 1, "at": "noon"}]},
+        {"labels": [{"id": "x", "label": 1, "at": True}]},
+        {"labels": [{"id": "x", "label": 1, "final": 1}]},
     ],
 )
 def test_malformed_requests_are_refused(document: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Desk:
 
     bundle: Bundle
     share_ratio: float = 1.0
+    horizon_seconds: float = 0.0
     records: list[BatchRecord] = field(default_factory=list)
     counted: list[tuple[str, int]] = field(default_factory=list)
     dropped: list[tuple[str, int]] = field(default_factory=list)
@@ -43,6 +44,7 @@ class Desk:
             clock=lambda: 1000.5,
             draw=random.Random(0).random,
             payload_share_ratio=self.share_ratio,
+            label_horizon_seconds=self.horizon_seconds,
         )
 
     def settle(self, rows: list[int], outputs: Array | None = None) -> tuple[list[Ticket], list[Any]]:
@@ -168,6 +170,17 @@ def test_what_cannot_be_recorded_is_not_answered(bundle: Bundle) -> None:
         desk.settle([1, 2])
     assert desk.counted == []
     assert desk.dropped == [("shoes", 3)]
+
+
+def test_only_rankings_have_a_horizon(bundle: Bundle) -> None:
+    ranking = replace(bundle, manifest=replace(bundle.manifest, kind="ranking", parameters={"top_k": 2}))
+    for each, seconds in ((bundle, 0.0), (ranking, 60.0)):
+        desk = Desk(each, horizon_seconds=60.0)
+        tickets = asyncio.run(_tickets([1, 2]))
+        inputs = {"image": np.concatenate([ticket.inputs["image"] for ticket in tickets])}
+        scores = np.full((3, 3), 1 / 3, np.float32)
+        desk.recorder.settle(tickets, inputs, {"probabilities": scores, "scores": scores})
+        assert [one.label_horizon_seconds for one in desk.records[0].predictions()] == [seconds] * 2
 
 
 def test_an_id_that_the_client_chose_is_recorded(bundle: Bundle) -> None:

@@ -55,6 +55,19 @@ def test_labels_are_sent_again_too(scripted: Scripted, connect: Connect) -> None
     ] * 2
 
 
+def test_clicks_carry_their_time_and_late_ones_are_told(scripted: Scripted, connect: Connect) -> None:
+    scripted.acts = [scripted.answer({"accepted": 0, "unchanged": 0, "corrected": 0, "late": 1})]
+    client = connect(scripted.url)
+    assert client.label("some id", "50", at=7.5) == Receipt(0, 0, 0, late=1)
+    client.label("some id", None, final=True)
+    client.label_many([("some id", "50")], final=True)
+    assert [json.loads(body)["labels"][0] for _, _, body in scripted.requests] == [
+        {"id": "some id", "label": "50", "at": 7.5},
+        {"id": "some id", "label": None, "final": True},
+        {"id": "some id", "label": "50", "final": True},
+    ]
+
+
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_server_that_asks_for_time_gets_it(scripted: Scripted, connect: Connect, status: int) -> None:
     busy = {"error": "4096 rows wait already", "code": "overloaded"}
