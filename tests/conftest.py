@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import os
 
-# OpenMP's threads wait for each other in busy loops, which is the quickest way on idle cores. Here the tests of the other
-# cores want them, and a small model then takes five times its processor time: let those threads sleep.
+# OpenMP's threads wait for each other in busy loops, the quickest way on idle cores. Here the tests on the other cores
+# want them, and training a small model then takes five times its processor time: let those threads sleep.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
