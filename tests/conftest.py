@@ -5,5 +5,5 @@ from __future__ import annotations
 import os
 
 # OpenMP's threads wait for each other in busy loops, the quickest way on idle cores. Here the tests on the other cores
-# want them, and training a small model then takes five times its processor time: let those threads sleep.
+# want them, and training a small model then takes several times its processor time: let those sleep.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
