@@ -5,6 +5,8 @@ VENV ?= .venv
 SEED ?= 0
 DEMO_OUTPUT ?= runs
 PYTEST_ARGS ?=
+# Whole files go to each process, so that they keep what their tests share; more than 4 only import frameworks longer.
+TEST_PROCESSES ?= --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 BENCH ?= $(basename $(notdir $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))))
 BENCH_ARGS ?= --quick
 COVERAGE_ARGS ?=
@@ -40,8 +42,8 @@ check: $(STAMP)  ## ruff, mypy --strict, import-linter, doctests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --doctest-modules --durations=0 --durations-min=5 --quiet $(ROOMS)
 
-test: $(STAMP)  ## the test suite, under 10 minutes (PYTEST_ARGS=...)
-	$(BIN)/python -m pytest -rs $(PYTEST_ARGS)
+test: $(STAMP)  ## the test suite, a process a core, under 10 minutes (PYTEST_ARGS=..., TEST_PROCESSES= for one)
+	$(BIN)/python -m pytest -rs $(TEST_PROCESSES) $(PYTEST_ARGS)
 
 demo: $(STAMP)  ## the whole loop on real data, under 5 minutes (SEED=0)
 	$(BIN)/evertune demo --seed $(SEED) --output $(DEMO_OUTPUT)

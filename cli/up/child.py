@@ -45,10 +45,10 @@ class Child:
         self._pump = threading.Thread(target=self._read, args=(say,), name=f"log of {program.name}", daemon=True)
         self._pump.start()
 
-    def is_ready(self) -> bool:
+    def is_ready(self, timeout_seconds: float = _PROBE_SECONDS) -> bool:
         """Whether it answers as it does once it is up."""
         try:
-            answer = httpx.get(f"{self.program.url}{self.program.ready_path}", timeout=_PROBE_SECONDS)
+            answer = httpx.get(f"{self.program.url}{self.program.ready_path}", timeout=timeout_seconds)
         except httpx.HTTPError:
             return False
         return answer.status_code == httpx.codes.OK

@@ -1,4 +1,4 @@
-"""Keeps programs running: starts them in order, restarts what crashes, stops all of them together."""
+"""Keeps programs running: starts them in order, restarts what crashes or hangs, stops all of them together."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cli.up.child import Child
+from cli.up.health import Health, HealthPolicy
 from cli.up.program import Program
 from cli.up.restarts import RestartPolicy, Restarts
 from evertune.errors import EvertuneError
@@ -33,6 +34,7 @@ class Supervisor:
         stop: Set it to end.
         kill: Set it, too, to end at once.
         policy: Of restarts.
+        health: When a process that was ready counts as hung.
         start_seconds: A process that is not ready by then is given up on.
     """
 
@@ -45,6 +47,7 @@ class Supervisor:
         stop: threading.Event,
         kill: threading.Event | None = None,
         policy: RestartPolicy | None = None,
+        health: HealthPolicy | None = None,
         start_seconds: float = _START_SECONDS,
     ) -> None:
         self._slots = [_Slot(program, Restarts(policy or RestartPolicy())) for program in programs]
@@ -52,6 +55,7 @@ class Supervisor:
         self._say = say
         self._stop = stop
         self._kill = kill or threading.Event()
+        self._health = health or HealthPolicy()
         self._start_seconds = start_seconds
 
     def run(self, when_ready: Callable[[], None]) -> None:
@@ -90,11 +94,21 @@ class Supervisor:
             self._restart(slot, code, now)
         elif not slot.is_ready and slot.child.is_ready():
             slot.is_ready = slot.was_ready = True
+            slot.health = Health(self._health, time.monotonic())
             self._say(slot.program.name, f"ready at {slot.program.url}")
         elif not slot.is_ready and now - slot.started_at > self._start_seconds:
             raise ProcessFailedError(
                 f"{slot.program.name} is not ready after {self._start_seconds:.0f} s", fix="Read its lines above."
             )
+        elif slot.is_ready and slot.health.is_due(now):
+            self._probe(slot, slot.child)
+
+    def _probe(self, slot: _Slot, child: Child) -> None:
+        """Kills what is hung; the next look finds it ended, and restarts it as after a crash."""
+        answered = child.is_ready(self._health.probe_seconds)
+        if slot.health.is_hung(answered, time.monotonic()):
+            self._say(slot.program.name, f"has not answered {self._health.most_failures} probes in a row; killed")
+            child.kill()
 
     def _restart(self, slot: _Slot, code: int, now: float) -> None:
         lived, name = now - slot.started_at, slot.program.name
@@ -131,6 +145,7 @@ class _Slot:
         self.program = program
         self.restarts = restarts
         self.child: Child | None = None
+        self.health = Health(HealthPolicy(), 0.0)  # a new one each time that the process gets ready
         self.start_at = self.started_at = 0.0
         self.is_ready = self.was_ready = False
 

@@ -38,7 +38,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
         def log_message(self, *_: Any) -> None: ...
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()  # seconds between looks
         url = f"http://127.0.0.1:{server.server_address[1]}/small.csv"
         digest = hashlib.sha256(ROWS).hexdigest()
         dataset = _data._Dataset("small/small.csv.gz", url, ("n", "text"), ",", "number", digest)

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cli.up.health import HealthPolicy
 from cli.up.program import Program
 from cli.up.restarts import RestartPolicy
 from cli.up.supervisor import ProcessFailedError, Supervisor
@@ -79,12 +80,18 @@ def alive(pid: int) -> bool:
 class Running:
     """A supervisor in a thread, and what it said."""
 
-    def __init__(self, programs: list[Program], folder: Path, policy: RestartPolicy = _QUICK) -> None:
+    def __init__(self, programs: list[Program], folder: Path, health: HealthPolicy | None = None) -> None:
         self.lines: list[tuple[str, str]] = []
         self.ready, self.stop, self.kill = threading.Event(), threading.Event(), threading.Event()
         self.error: Exception | None = None
         self._supervisor = Supervisor(
-            programs, folder, lambda *said: self.lines.append(said), stop=self.stop, kill=self.kill, policy=policy
+            programs,
+            folder,
+            lambda *said: self.lines.append(said),
+            stop=self.stop,
+            kill=self.kill,
+            policy=_QUICK,
+            health=health,
         )
         self._thread = threading.Thread(target=self._run)
 
@@ -134,6 +141,19 @@ def test_a_crashed_process_is_started_again(tmp_path: Path) -> None:
         wait_for(lambda: len(running.said("process")) == 3)
         wait_for(lambda: [line for name, line in running.lines if name == "one" and line.startswith("ready")][1:])
         assert any("ended with 137" in line and "starting it again" in line for _, line in running.lines)
+        assert alive(untouched)
+
+
+def test_a_process_that_hangs_is_killed_and_started_again(tmp_path: Path) -> None:
+    health = HealthPolicy(interval_seconds=0.1, probe_seconds=0.5, most_failures=3)
+    with Running([server("one"), server("two")], tmp_path, health) as running:
+        assert running.ready.wait(_PATIENCE_SECONDS), running.lines
+        hung, untouched = running.said("process")
+        os.kill(hung, signal.SIGSTOP)
+        wait_for(lambda: [line for name, line in running.lines if name == "one" and line.startswith("ready")][1:])
+        assert ("one", "has not answered 3 probes in a row; killed") in running.lines
+        assert any(name == "one" and "ended with 137" in line for name, line in running.lines)
+        assert not alive(hung)
         assert alive(untouched)
 
 
