@@ -141,5 +141,5 @@ class WorkerPool:
             "TF_CPP_MIN_LOG_LEVEL": "2",  # no notices about the processor
             **dict.fromkeys(_THREAD_VARIABLES, str(threads)),
         }
-        # OpenMP's threads spin while they wait: beside a server on the same cores that took five times the processor time.
+        # OpenMP spins while it waits: beside a server on the same cores that took five times the processor time.
         return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **fixed}
