@@ -47,6 +47,18 @@ report_wait_seconds = 60
 cooldown_seconds = 0
 lease_seconds = 0.5
 """
+_TASK = """\
+from evertune import task
+from evertune.tensors import TensorSpec
+
+class Task(task.Task):
+    name = "sign"
+    labels = ("negative", "positive")
+    inputs = (TensorSpec("x", "float32", (2,)),)
+
+    def load(self): ...
+    def build(self, hp): ...
+"""
 
 
 @dataclass
@@ -211,6 +223,7 @@ def open_project(folder: Path, **changes: object) -> Project:
         text = "\n".join([*lines, f"{key} = {value}", ""])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "evertune.toml").write_text(text, encoding="utf-8")
+    (folder / "task.py").write_text(_TASK, encoding="utf-8")
     return load_project(folder)
 
 
