@@ -6,8 +6,8 @@ is converted.
 
 from export.candidate import Candidate
 from export.footprint import Footprint, measure_untrained
-from export.parity import Parity
 from export.over_limits import OverLimitsError
+from export.parity import Parity
 from export.pipeline import export_model
 from export.recipes import FP32, RECIPES
 from export.result import ExportResult

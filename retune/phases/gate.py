@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from evertune.errors import JobError
@@ -69,20 +71,29 @@ def _draw(context: Context) -> End | None:
 def _wait(context: Context) -> End | None:
     """Until there are rows enough, in all and in each guarded slice. Inputs decide who is in one, never labels."""
     settings = context.settings
-    needed, obstacle = settings.min_gate_labels, ""
     guards = guarded_by(context.store.get(context.detail["challenger_digest"]))
-    while context.wait_until(lambda: _count(context) >= needed, settings.gate_wait_seconds):
-        rows = _candidates(context)
-        masks = slices_of(context.project, rows, guards)
-        fewest = min(((int(mask.sum()), name) for name, mask in masks.items()), default=(settings.min_slice_labels, ""))
-        if fewest[0] >= settings.min_slice_labels:
+    needed, why = settings.min_gate_labels, f"{settings.min_gate_labels} are needed"
+    while context.wait_until(partial(_has, context, needed), settings.gate_wait_seconds):
+        count, shortest = _count(context), _shortest(context, guards)
+        if shortest is None or shortest[1] >= settings.min_slice_labels:
             return None
-        obstacle = f", {fewest[0]} of them in the guarded slice {fewest[1]!r}"
-        obstacle += f", where {settings.min_slice_labels} are needed"
-        # At least so many more; and not a process of the task for each new row.
-        needed = max(_count(context) + settings.min_slice_labels - fewest[0], math.ceil(1.1 * _count(context)))
-    wanted = "" if obstacle else f", {needed} are needed"
-    return End("insufficient", f"{_count(context)} newer labelled rows for the gate{wanted or obstacle}")
+        name, found = shortest
+        why = f"{found} of them in the guarded slice {name!r}, where {settings.min_slice_labels} are needed"
+        # So many more at least; and no process of the task for each new row.
+        needed = max(count + settings.min_slice_labels - found, math.ceil(1.1 * count))
+    return End("insufficient", f"{_count(context)} newer labelled rows for the gate, {why}")
+
+
+def _shortest(context: Context, guards: Collection[str]) -> tuple[str, int] | None:
+    """The guarded slice with the fewest rows, and how many."""
+    if not guards:
+        return None
+    masks = slices_of(context.project, _candidates(context), guards)
+    return min(((name, int(mask.sum())) for name, mask in masks.items()), key=lambda each: each[1])
+
+
+def _has(context: Context, needed: int) -> bool:
+    return _count(context) >= needed
 
 
 def _count(context: Context) -> int:
