@@ -1,4 +1,4 @@
-"""Regression and ranking down the whole street on real data: tune, export, serve, label, monitor."""
+"""Regression, ranking and several labels at once down the whole street: tune, export, serve, label, monitor."""
 
 from __future__ import annotations
 
@@ -110,16 +110,41 @@ class Own(Task):
         return keras.Model(last, keras.layers.Dense(len(ITEMS))(vector))
 """
 )
+_MULTILABEL = (
+    _HEAD
+    + """
+class Own(Task):
+    name = "signs"
+    kind = "multilabel"
+    labels = ("right", "above", "far")
+    losses = ("binary_cross_entropy", "binary_focal")
+    inputs = (TensorSpec("x", "float32", (2,)),)
+
+    def load(self):
+        x = np.random.default_rng(0).uniform(-1, 1, (4000, 2)).astype(np.float32)
+        holds = np.stack([x[:, 0] > 0, x[:, 1] > 0, np.abs(x).max(axis=1) > 0.7], axis=1)
+        return cut(Rows({"x": x}, holds.astype(np.uint8)))
+
+    def guarded_slices(self, inputs):
+        return {"right": inputs["x"][:, 0] > 0}
+
+    def build(self, hp):
+        x = keras.Input((2,), name="x")
+        hidden = keras.layers.Dense(32, activation="relu")(x)
+        return keras.Model(x, keras.layers.Dense(3, activation="sigmoid")(hidden))
+"""
+)
 _CASES = {
     "regression": (_REGRESSION, "noaa-weather/rainfall_data.csv.gz", {"x": [[0.1, 0.2, 0.3, 0.4, 0.5]]}, -0.25),
     "ranking": (_RANKING, "ml-100k/ml-100k.inter.gz", {"last": [[49]]}, "50"),
+    "multilabel": (_MULTILABEL, "", {"x": [[0.9, -0.9]]}, ["above", "far"]),
 }
 
 
 @pytest.fixture(params=list(_CASES))
 def kind(request: pytest.FixtureRequest) -> str:
     name = str(request.param)
-    if not (DATA and (Path(DATA) / _CASES[name][1]).is_file()):
+    if _CASES[name][1] and not (DATA and (Path(DATA) / _CASES[name][1]).is_file()):
         pytest.skip(f"EVERTUNE_DATA has no {_CASES[name][1]}")
     return name
 
@@ -133,7 +158,7 @@ def project(kind: str, tmp_path: Path) -> Project:
     (tmp_path / "task.py").write_text(_CASES[kind][0])
     (trial,) = evertune(tmp_path, "tune", "--max-epochs", "4", "--json")["trials"]
     assert trial["state"] == "completed", trial
-    assert trial["hyperparameters"]["loss"] in ("huber", "softmax")
+    assert trial["hyperparameters"]["loss"] in ("huber", "softmax", "binary_cross_entropy")
     return load_project(tmp_path)
 
 
@@ -165,6 +190,9 @@ def test_the_kind_is_tuned_exported_served_labelled_and_monitored(
     if kind == "regression":
         assert isinstance(answer["value"], float)
         refused = server.post("/labels", json={"labels": [{"id": answer["id"], "label": "warm"}]})
+    elif kind == "multilabel":
+        assert answer["labels"] == [name for name, value in answer["probabilities"].items() if value >= 0.5]
+        refused = server.post("/labels", json={"labels": [{"id": answer["id"], "label": ["above", "below"]}]})
     else:
         assert len(answer["items"]) == 20
         scores = [item["score"] for item in answer["items"]]
@@ -187,6 +215,9 @@ def test_the_kind_is_tuned_exported_served_labelled_and_monitored(
     if kind == "regression":
         assert evaluation.metrics["r2"].interval.lower > 0.5  # something was learned
         assert 0 < evaluation.slices["rain"].rows < evaluation.rows
+    elif kind == "multilabel":
+        assert evaluation.score.interval.lower > 0.6  # something was learned
+        assert 0 < evaluation.slices["right"].rows < evaluation.rows
     else:
         assert evaluation.metrics["recall_at_20"].interval.lower > 20 / 1682  # better than chance
     assert "score (1 - mean loss)" in evertune(project.root, "export")
@@ -196,6 +227,8 @@ def _loss(kind: str, answer: dict[str, Any], label: Any) -> float:
     """The formula once more, from what the client saw."""
     if kind == "regression":
         return min(1.0, abs(float(answer["value"]) - float(label)))
+    if kind == "multilabel":
+        return 1 - len({*answer["labels"]} & {*label}) / len({*answer["labels"], *label})
     import math
 
     shown = [item["item"] for item in answer["items"]]
