@@ -48,7 +48,9 @@ def look_at(project: Project) -> Callable[[], dict[str, Any]]:
     from evertune.bundle import BundleStore
     from evertune.ledger import Ledger
     from monitoring.bundle_facts import BundleFacts
+    from retune.foreign import Waiting
 
+    waiting = Waiting(project)
     facts = BundleFacts(BundleStore(project.bundle_url))
 
     def look() -> dict[str, Any]:
@@ -58,7 +60,7 @@ def look_at(project: Project) -> Callable[[], dict[str, Any]]:
                 "task": project.settings.project.task,
                 "at": ledger.clock(),
                 "models": [_model(project, facts, ledger, name) for name in ledger.registry.models()],
-                "waiting": _waiting(project, ledger),
+                "waiting": dict(waiting(ledger)),
                 "schedules": _schedules(project, ledger.clock()),
                 "studies": _studies(project),
             }
@@ -118,22 +120,6 @@ def _held(project: Project, ledger: Ledger, name: str) -> dict[str, str | None]:
     brakes = Brakes(ledger, project.settings.retune)
     holds = {"starts": brakes.start(name), "promotions": brakes.promotion(name)}
     return {what: None if hold is None else hold.text for what, hold in holds.items()}
-
-
-def _waiting(project: Project, ledger: Ledger) -> dict[str, int]:
-    """Jobs that workers of other projects must do, by model: no worker holds them."""
-    from evertune.errors import TaskError
-    from retune.brakes import Brakes
-    from retune.foreign import foreign_jobs
-    from retune.own_task import own_model
-
-    held = Brakes(ledger, project.settings.retune).not_to_start()
-    if not foreign_jobs(ledger, None, held):
-        return {}
-    try:
-        return dict(foreign_jobs(ledger, own_model(project), held))
-    except TaskError:  # this project can re-tune nothing, then
-        return dict(foreign_jobs(ledger, None, held))
 
 
 def _schedules(project: Project, now: float) -> list[dict[str, Any]]:

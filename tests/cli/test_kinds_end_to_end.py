@@ -232,7 +232,9 @@ def test_several_labels_at_once_are_exported_served_labelled_and_become_evidence
     project, store = load_project(tmp_path), BundleStore(str(tmp_path / ".evertune" / "bundles"))
     task = load_task(project.settings.project.task, project.root)
     splits, settings = task.load(), project.settings
-    model = MLPClassifier(32, tol=0.003, n_iter_no_change=3, random_state=0).fit(splits.train.inputs["x"], splits.train.labels)
+    model = MLPClassifier(32, tol=0.003, n_iter_no_change=3, random_state=0).fit(
+        splits.train.inputs["x"], splits.train.labels
+    )
     result = export_model(model, task, splits, settings=settings.export, limits=settings.limits, seed=0, quick=True)
     bundle = seal(result, task, splits, store, lineage={})
     rows = splits.test.take(slice(0, 60))
