@@ -48,7 +48,9 @@ def look_at(project: Project) -> Callable[[], dict[str, Any]]:
     from evertune.bundle import BundleStore
     from evertune.ledger import Ledger
     from monitoring.bundle_facts import BundleFacts
+    from retune.foreign import Waiting
 
+    waiting = Waiting(project)
     facts = BundleFacts(BundleStore(project.bundle_url))
 
     def look() -> dict[str, Any]:
@@ -58,6 +60,7 @@ def look_at(project: Project) -> Callable[[], dict[str, Any]]:
                 "task": project.settings.project.task,
                 "at": ledger.clock(),
                 "models": [_model(project, facts, ledger, name) for name in ledger.registry.models()],
+                "waiting": dict(waiting(ledger)),
                 "schedules": _schedules(project, ledger.clock()),
                 "studies": _studies(project),
             }

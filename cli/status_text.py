@@ -29,6 +29,8 @@ def draw_status(found: dict[str, Any], rates: Mapping[str, str] | None = None) -
     from rich.table import Table
     from rich.text import Text
 
+    from retune.foreign import waiting_line
+
     drawn: list[RenderableType] = [Text.assemble((found["project"], "bold"), f"  task {found['task']}")]
     if not found["models"]:
         drawn.append(Text("No model was promoted yet: run `evertune tune`, then `evertune export --promote`."))
@@ -38,6 +40,7 @@ def draw_status(found: dict[str, Any], rates: Mapping[str, str] | None = None) -
         for name, value in [*_lines(model), *([("now", now)] if now else [])]:
             table.add_row(Text(name), Text(value, "bold red" if value.startswith("ALARM") else ""))
         drawn.append(table)
+    drawn += [Text(waiting_line(model, count), "yellow") for model, count in found["waiting"].items()]
     for each in found["schedules"]:
         when = "never again" if each["next_at"] is None else f"next at {local_time(each['next_at'])}"
         drawn.append(Text(f"schedule {each['name']}: {each['cron']} ({each['timezone']}), {when}"))

@@ -136,10 +136,12 @@ class RetuneSettings(_Section):
     poll_seconds: float = Field(default=2.0, gt=0)  # requests and jobs are looked for so often
     min_train_labels: int = Field(default=500, ge=1)  # fewer give "insufficient"
     min_gate_labels: int = Field(default=300, ge=1)  # fewer give "insufficient"
+    min_slice_labels: int = Field(default=100, ge=1)  # the same for each slice that the task guards
     gate_wait_seconds: float = Field(default=3600, ge=0)  # for enough newer labels; then "insufficient"
     min_report_labels: int = Field(default=300, ge=0)  # newer than the gate's, for the figures after promotion
     report_wait_seconds: float = Field(default=3600, ge=0)  # for them; then the report says with how many it was made
     margin: float = Field(default=0.0, ge=0, lt=1)  # loss by which a challenger may be worse and still be promoted
+    slice_margin: float = Field(default=0.05, ge=0, lt=1)  # the same on each slice that the task guards
     error_rate: float = Field(default=0.05, gt=0, lt=1)  # of promoting one worse than the margin, all gates together
     cooldown_seconds: float = Field(default=3600, ge=0)  # between two jobs of a model
     max_jobs_per_day: int = Field(default=8, ge=1)  # a model

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from evertune.kinds import kind_of
 from evertune.mixing import mix
 from evertune.rows import Rows
-from evertune.tensors import Array, Signature, TensorSpec
+from evertune.tensors import Array, Signature, Tensors, TensorSpec
 
 if TYPE_CHECKING:
     from evertune.preprocessing import Preprocessor
@@ -30,6 +30,7 @@ class Splits:
         calibration: Fits quantization ranges and the confidence map.
         test: Never seen by the search: evaluation and the reference that monitoring compares with.
         slices: Named parts of the test rows that the evaluation reports apart: boolean masks, shape (test rows,).
+            They are not tested at the gate and do not outlive mixing with live rows; `Task.guarded_slices` are, and do.
     """
 
     train: Rows
@@ -107,8 +108,8 @@ class Task(abc.ABC):
             window: Labelled rows of live traffic; empty for the first search.
 
         Returns:
-            The task's own splits where the window is empty, else `evertune.mixing.mix` of both, without slices: which
-            of the new rows would be in them only the task's author knows.
+            The task's own splits where the window is empty, else `evertune.mixing.mix` of both, without the masks of
+            `Splits.slices`, which know nothing of the new rows. `guarded_slices` are added to whatever is returned.
         """
         original = self.load()
         if window.rows is None:
@@ -124,6 +125,25 @@ class Task(abc.ABC):
         as tensors, so a champion and a challenger with different preprocessing are not compared.
         """
         return None
+
+    def guarded_slices(self, inputs: Tensors) -> Mapping[str, Array]:
+        """Parts of the rows on which no challenger may be worse, whatever it gains elsewhere: at most 8, by name.
+
+        The gate of a re-tune tests each of them, and the evaluation reports it. Decide row by row, by fixed numbers:
+        the same row must be in the same slices whichever rows are beside it. Labels are not known here, so that who is
+        tested cannot depend on who was right.
+
+        Args:
+            inputs: As the model takes them, first axis rows.
+
+        Returns:
+            Boolean masks, shape (rows,).
+
+        Example:
+            def guarded_slices(self, inputs):
+                return {"night": inputs["hour"][:, 0] < 6}
+        """
+        return {}
 
     @abc.abstractmethod
     def build(self, hp: Any) -> Any:

@@ -6,6 +6,7 @@ is converted.
 
 from export.candidate import Candidate
 from export.footprint import Footprint, measure_untrained
+from export.over_limits import OverLimitsError
 from export.parity import Parity
 from export.pipeline import export_model
 from export.recipes import FP32, RECIPES
@@ -18,6 +19,7 @@ __all__ = [
     "Candidate",
     "ExportResult",
     "Footprint",
+    "OverLimitsError",
     "Parity",
     "export_model",
     "measure_untrained",

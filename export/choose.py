@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from evertune.errors import ExportError
 from evertune.settings import ExportSettings, LimitSettings
 from export.candidate import Candidate
+from export.over_limits import OverLimitsError
 from export.recipes import FP32
 
 SLOWER_RATIO = 1.05  # medians of interleaved rounds of the same file differ by up to this on a shared machine
@@ -33,7 +33,7 @@ def choose(
         The candidates with `refused` filled in, the chosen one, and the reason.
 
     Raises:
-        ExportError: None is within the limits; names the closest and its figures.
+        OverLimitsError: None is within the limits; names the closest and its figures.
     """
     judged = tuple(_judge(candidate, settings, limits) for candidate in candidates)
     eligible = [candidate for candidate in judged if candidate.refused is None]
@@ -122,8 +122,8 @@ def _why_fp32(judged: tuple[Candidate, ...]) -> str:
     return f"fp32: no INT8 candidate is worth it ({others})" if others else "fp32: nothing else was tried"
 
 
-def _none_fits(fp32: Candidate, limits: LimitSettings) -> ExportError:
-    return ExportError(
+def _none_fits(fp32: Candidate, limits: LimitSettings) -> OverLimitsError:
+    return OverLimitsError(
         f"no precision of the model is within the limits: FP32: {fp32.refused}",
         fix="Raise [limits] latency_seconds or size_bytes, or let the search try smaller models.",
         latency_seconds=fp32.latency_seconds.get(1),

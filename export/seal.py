@@ -12,6 +12,7 @@ import numpy as np
 from evertune.bundle import Bundle, BundleStore, ConfidenceMap, Golden, Reference, write_content
 from evertune.errors import DataError
 from evertune.evaluation import evaluate, reliability
+from evertune.guarded import guarded_slices
 from evertune.kinds import kind_of
 from evertune.losses import row_losses
 from evertune.rows import Rows
@@ -75,6 +76,7 @@ def seal(
         "validation_rows": result.validation_rows,
         "candidates": [candidate.to_json() for candidate in result.candidates],
         "evaluation": _evaluation(outputs, splits, task, seed),
+        "guarded_slices": sorted(guarded_slices(task, splits.test.inputs)),
         "reliability": _reliability(outputs, splits.test, task, confidence),
         "hardware": hardware(),
         "versions": versions(),

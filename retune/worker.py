@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import uuid
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from evertune.bundle import BundleStore
@@ -17,7 +18,9 @@ from retune.brakes import Brakes
 from retune.building import BuilderKilledError, build_in_child
 from retune.challenger import Build
 from retune.context import Context
+from retune.foreign import foreign_jobs, waiting_line
 from retune.holding import Holding, LeaseLostError, StoppedError
+from retune.own_task import own_model
 from retune.phases import FIRST, PHASES
 from retune.step import Await, End, Step
 
@@ -27,7 +30,10 @@ _log = logging.getLogger("evertune.retune")
 
 
 class Worker:
-    """Claims jobs and carries them through their phases. Run as many as there are models to re-tune at once.
+    """Claims jobs of its project's model and carries them through their phases.
+
+    Jobs of other models in the same ledger are left to workers of the projects whose tasks make them. Run one worker
+    a project; more of them stand by.
 
     Args:
         project: Settings and folders.
@@ -35,6 +41,9 @@ class Worker:
         store: Where bundles are.
         build: Makes a challenger; by default a search in a process of its own.
         stop: Set it to end the worker soon; the job at hand goes on with the next worker.
+
+    Raises:
+        TaskError: The project's task does not say which model it makes.
     """
 
     def __init__(
@@ -48,6 +57,8 @@ class Worker:
     ) -> None:
         self._project, self._ledger, self._store, self._build = project, ledger, store, build
         self._stop = threading.Event() if stop is None else stop
+        self._model = own_model(project)
+        self._told: Mapping[str, int] = {}
         self._owner = f"{socket.gethostname()[:60]}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
 
     def run(self) -> None:
@@ -72,7 +83,8 @@ class Worker:
         """
         settings = self._project.settings.retune
         held = Brakes(self._ledger, settings).not_to_start()
-        job = self._ledger.jobs.claim(self._owner, settings.lease_seconds, not_to_start=held)
+        self._tell_of_others(held)
+        job = self._ledger.jobs.claim(self._owner, settings.lease_seconds, models=(self._model,), not_to_start=held)
         if job is None:
             return None
         with Holding(self._ledger, job, self._stop, settings.lease_seconds) as holding:
@@ -85,6 +97,14 @@ class Worker:
             except BuilderKilledError as error:
                 _log.warning("job %d: %s; it is tried again", job.id, error)
             return holding.job
+
+    def _tell_of_others(self, held: Collection[str]) -> None:
+        """Once for each change: such a job may wait for days."""
+        waiting = foreign_jobs(self._ledger, self._model, held)
+        for model, count in waiting.items():
+            if self._told.get(model) != count:
+                _log.info("%s", waiting_line(model, count))
+        self._told = waiting
 
     def _carry(self, context: Context) -> None:
         self._enter(context)

@@ -52,7 +52,7 @@ class TrialPruned:
 
 @dataclass(frozen=True)
 class TrialRejected:
-    """Over a limit before training; `record.error` says which."""
+    """Over a limit before training, or once fitted where that is not known before; `record.error` says which."""
 
     at_seconds: float
     trial_id: str

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from evertune.task import Splits
-from export import Footprint, export_model, measure_untrained
+from export import FP32, Footprint, OverLimitsError, export_model, measure_untrained
 from tune.fitting import fit
 from tune.frameworks import Framework, Learner
 from tune.hypermodel import TaskHyperModel
@@ -68,9 +68,15 @@ def execute(
     reached = {"rung_metric": trained.accuracy, "epochs": trained.epochs}
     if trained.stopped:
         return record("pruned", **untrained, **reached)
-    result = export_model(
-        learner.exported(), hypermodel.task, splits, settings=plan.export, limits=plan.limits, seed=seed, quick=True
-    )
+    try:
+        result = export_model(
+            learner.exported(), hypermodel.task, splits, settings=plan.export, limits=plan.limits, seed=seed, quick=True
+        )
+    except OverLimitsError as error:
+        if framework.measured_untrained:  # it was within them before
+            raise
+        known = {key: error.details[key] for key in ("latency_seconds", "size_bytes")}
+        return record("rejected", error=f"known when fitted: {error.message}", recipe=FP32, **known, **reached)
     keep_winner(folder / WEIGHTS, learner, trained.accuracy)
     chosen = result.chosen
     return record(

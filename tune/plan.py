@@ -21,7 +21,7 @@ class Plan:
         max_epochs: Of a trial.
         seed: Of the search; a trial's own is derived from it and the trial's number.
         backend: Of Keras.
-        limits: Over them a model is not trained.
+        limits: Over them a model is not trained, or, where only the fit can tell, not scored.
         export: How trials are scored.
         warm_weights: Archive of the incumbent's weights, from which the first warm-start trial goes on.
     """

@@ -18,7 +18,8 @@ class TrialRecord:
         trial_id: "0", "1", ... in the order of starts.
         hyperparameters: Active values only.
         state: completed: trained and scored on its ONNX artifact. pruned: stopped at a rung. rejected: over a limit
-            before training. failed: exception, NaN, timeout or a worker that died again and again.
+            before training, or, of scikit-learn, when it was fitted. failed: exception, NaN, timeout or a worker that
+            died again and again.
         score: Accuracy of the artifact on validation rows; None unless completed.
         rung_metric: Last validation accuracy that the training framework reported; steers pruning, ranks nothing.
         latency_seconds: One row through the artifact: trained if completed, untrained if rejected or pruned.

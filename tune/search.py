@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from evertune.checks import check_splits
 from evertune.class_weights import with_class_weights
 from evertune.clock import Clock, system_clock
 from evertune.errors import EvertuneError, SearchError
+from evertune.guarded import guarded_slices
 from evertune.loading import explain_in_task, load_task, source_digest
 from evertune.settings import ExportSettings, LimitSettings, TuneSettings
 from evertune.task import LabelledWindow, Splits, Task
@@ -147,7 +149,8 @@ def _data(task: Task, window: LabelledWindow, root: Path, reference: str) -> Spl
     except Exception as error:
         raise explain_in_task(error, _file(root, reference), "Task.data failed") from error
     check_splits(task, splits)
-    return with_class_weights(task, splits)
+    guarded = guarded_slices(task, splits.test.inputs)  # by what a row is, so that live rows are in them, too
+    return with_class_weights(task, replace(splits, slices={**splits.slices, **guarded}))
 
 
 @contextmanager

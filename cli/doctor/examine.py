@@ -8,6 +8,7 @@ from functools import partial
 from cli.doctor.champions import examine_access, examine_champions, examine_task
 from cli.doctor.finding import Finding
 from cli.doctor.folders import examine_folders
+from cli.doctor.jobs import examine_jobs
 from cli.doctor.ledger import examine_ledger
 from cli.doctor.packages import examine_packages
 from cli.doctor.ports import examine_ports
@@ -44,6 +45,7 @@ def _of_project(project: Project) -> Iterator[Finding]:
             yield finding
     if sound:
         yield from _guarded("champion", partial(examine_champions, project))
+        yield from _guarded("jobs", partial(examine_jobs, project))
 
 
 def _guarded(area: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:

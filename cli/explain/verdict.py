@@ -18,6 +18,8 @@ _DECIDED = {
     "rolled_back": "The challenger became champion, and was taken back.",
 }
 
+_ON_SLICE = {"better": "passed", "not_better": "not passed", "insufficient": "too few rows"}
+
 
 def test_of(story: Story) -> Part:
     """The paired test between champion and challenger."""
@@ -34,6 +36,11 @@ def test_of(story: Story) -> Part:
     number = f"test {gate['gate_number']} against this champion" if "gate_number" in gate else "of this test"
     lines.append(f"Difference {gate['difference']:+.3f}{spread}{margin}: below zero the challenger is better.")
     lines.append(f"p = {gate['p_value']:.2g} {sign} {gate['error_rate']:.2g}, the error allowed to {number}.")
+    for name, found in gate.get("slices", {}).items():
+        lines.append(
+            f"Guarded slice {name}: {count(found['rows'], 'row')}, difference {found['difference']:+.3f}, margin "
+            f"{found['margin']:g}, p = {found['p_value']:.2g}: {_ON_SLICE[found['outcome']]}."
+        )
     lines.append(f"Outcome: {gate['outcome'].replace('_', ' ')}.")
     return Part("test", tuple(lines), gate)
 

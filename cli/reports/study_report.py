@@ -91,7 +91,7 @@ def _add_trials(page: Page, study: Study) -> None:
                 page.details(f"trial {record.trial_id}: the whole traceback", record.error)
 
 
-_TITLES = {"pruned": "Stopped early", "rejected": "Rejected before training", "failed": "Failed"}
+_TITLES = {"pruned": "Stopped early", "rejected": "Over a limit", "failed": "Failed"}
 _HEADER = ("trial", "accuracy", "latency", "size", "precision", "epochs", "origin", "hyperparameters")
 
 

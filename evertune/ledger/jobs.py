@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from evertune.clock import Clock
@@ -75,24 +75,37 @@ class RetuneJobs:
         except IntegrityError as error:
             raise JobError(f"{model} has an active re-tune job", fix="Wait until it ends.", model=model) from error
 
-    def claim(self, owner: str, lease_seconds: float, *, not_to_start: Collection[str] = ()) -> RetuneJob | None:
+    def claim(
+        self,
+        owner: str,
+        lease_seconds: float,
+        *,
+        models: Collection[str] | None = None,
+        not_to_start: Collection[str] = (),
+    ) -> RetuneJob | None:
         """Takes the oldest job that is pending, or whose lease has run out; None where there is none.
 
         Args:
             owner: Who works on it from now on.
             lease_seconds: How long, unless renewed.
+            models: Those whose jobs the owner can do; None: all.
             not_to_start: Models whose jobs may go on, but not begin.
         """
-        now, column = self._clock(), retune_jobs.c
-        pending = and_(column.status == "pending", or_(column.phase != "", column.model.not_in(not_to_start)))
-        free = or_(pending, and_(column.status == "running", column.lease_expires_at < now))
-        query = select(retune_jobs).where(free).order_by(column.id).limit(1)
+        now = self._clock()
+        query = _claimable(now, not_to_start).limit(1)
+        if models is not None:
+            query = query.where(retune_jobs.c.model.in_(models))
         with self._database.write("retune_jobs") as connection:
             row = connection.execute(query).one_or_none()
             if row is None:
                 return None
             values = {"status": "running", "attempt": row.attempt + 1, "lease_owner": owner, "updated_at": now}
             return _change(connection, row.id, values | {"lease_expires_at": now + lease_seconds})
+
+    def claimable(self, *, not_to_start: Collection[str] = ()) -> Sequence[RetuneJob]:
+        """Jobs that `claim` could take now, the oldest first."""
+        with self._database.read() as connection:
+            return [RetuneJob(*row) for row in connection.execute(_claimable(self._clock(), not_to_start))]
 
     def renew(self, job_id: int, owner: str, lease_seconds: float) -> bool:
         """Prolongs a lease. False: the job is not this owner's any more, and the owner must stop."""
@@ -225,6 +238,13 @@ _NEW: dict[str, Any] = {
 }
 _ADD = insert(retune_jobs).returning(*retune_jobs.c)
 _OPEN_REQUEST = update(retune_requests).where(retune_requests.c.status == "open")
+
+
+def _claimable(now: float, not_to_start: Collection[str]) -> Select[Any]:
+    column = retune_jobs.c
+    pending = and_(column.status == "pending", or_(column.phase != "", column.model.not_in(not_to_start)))
+    free = or_(pending, and_(column.status == "running", column.lease_expires_at < now))
+    return select(retune_jobs).where(free).order_by(column.id)
 
 
 def _get(connection: Connection, job_id: int) -> RetuneJob:

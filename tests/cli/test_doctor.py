@@ -264,3 +264,17 @@ def test_a_check_that_fails_hinders_no_other(run: Run, project: Project, monkeyp
         "the check itself failed: RuntimeError: boom",
     ]
     assert of(found, "ledger")
+
+
+def test_jobs_of_other_models_wait_for_workers_of_other_projects(run: Run, healthy: str, project: Project) -> None:
+    (project.root / "task.py").write_text('class Task(Task):\n    name = "shoes"\n')
+    with Ledger.open(project.ledger_url) as ledger:
+        ledger.jobs.create("shoes")
+        ledger.jobs.create("hats")
+    found = of(run("doctor", "--json").json()["findings"], "jobs")
+    assert (found["state"], found["text"]) == ("warning", "1 job waits for a worker of model hats")
+    assert "evertune retune" in found["fix"]
+    assert run("status", "--json").json()["waiting"] == {"hats": 1}
+    assert "1 job waits for a worker of model hats" in run("status").out
+    (project.root / "task.py").write_text("broken")  # then this project can do no job at all
+    assert run("status", "--json").json()["waiting"] == {"hats": 1, "shoes": 1}

@@ -1,4 +1,4 @@
-"""Regression and ranking down the whole street on real data: tune, export, serve, label, monitor."""
+"""Regression, ranking and several labels at once down the whole street: tune, export, serve, label, monitor."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sklearn.neural_network import MLPClassifier
 
 from evertune.bundle import BundleStore
 from evertune.evaluation import Evaluation
+from evertune.ids import row_id
 from evertune.keys import Keyring
 from evertune.ledger import Ledger
+from evertune.loading import load_task
 from evertune.settings import Project, load_project
+from export import export_model, seal
 from monitoring.evaluator import Evaluator
+from retune.evidence import read_evidence
 
 BIN = Path(sys.executable).parent
 DATA = os.environ.get("EVERTUNE_DATA", "")
@@ -110,6 +116,26 @@ class Own(Task):
         return keras.Model(last, keras.layers.Dense(len(ITEMS))(vector))
 """
 )
+_MULTILABEL = """\
+import numpy as np
+from evertune.rows import Rows
+from evertune.task import Splits, Task
+from evertune.tensors import TensorSpec
+
+class Own(Task):
+    name = "signs"
+    kind = "multilabel"
+    labels = ("right", "above", "far")
+    inputs = (TensorSpec("x", "float32", (2,)),)
+
+    def load(self):
+        x = np.random.default_rng(0).uniform(-1, 1, (3000, 2)).astype(np.float32)
+        holds = np.stack([x[:, 0] > 0, x[:, 1] > 0, np.abs(x).max(axis=1) > 0.7], axis=1)
+        rows = Rows({"x": x}, holds.astype(np.uint8))
+        return Splits(*[rows.take(slice(*each)) for each in [(0, 2000), (2000, 2300), (2300, 2600), (2600, 3000)]])
+
+    def build(self, hp): ...
+"""
 _CASES = {
     "regression": (_REGRESSION, "noaa-weather/rainfall_data.csv.gz", {"x": [[0.1, 0.2, 0.3, 0.4, 0.5]]}, -0.25),
     "ranking": (_RANKING, "ml-100k/ml-100k.inter.gz", {"last": [[49]]}, "50"),
@@ -140,6 +166,12 @@ def project(kind: str, tmp_path: Path) -> Project:
 @pytest.fixture
 def server(project: Project) -> Iterator[httpx.Client]:
     evertune(project.root, "export", "--promote", "--json")
+    with serving(project) as client:
+        yield client
+
+
+@contextmanager
+def serving(project: Project) -> Iterator[httpx.Client]:
     key = Keyring(project.keys_path).create("test", ["predict", "label"])
     headers = {"Authorization": f"Bearer {key}"}
     with (project.root / "serve.log").open("wb") as log:
@@ -190,6 +222,46 @@ def test_the_kind_is_tuned_exported_served_labelled_and_monitored(
     else:
         assert evaluation.metrics["recall_at_20"].interval.lower > 20 / 1682  # better than chance
     assert "score (1 - mean loss)" in evertune(project.root, "export")
+
+
+def test_several_labels_at_once_are_exported_served_labelled_and_become_evidence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    (tmp_path / "evertune.toml").write_text(_SETTINGS.format(port=port))
+    (tmp_path / "task.py").write_text(_MULTILABEL)
+    project, store = load_project(tmp_path), BundleStore(str(tmp_path / ".evertune" / "bundles"))
+    task = load_task(project.settings.project.task, project.root)
+    splits, settings = task.load(), project.settings
+    model = MLPClassifier(32, tol=0.003, n_iter_no_change=3, random_state=0).fit(
+        splits.train.inputs["x"], splits.train.labels
+    )
+    result = export_model(model, task, splits, settings=settings.export, limits=settings.limits, seed=0, quick=True)
+    bundle = seal(result, task, splits, store, lineage={})
+    rows = splits.test.take(slice(0, 60))
+    names = [[name for name, holds in zip(task.labels, row, strict=True) if holds] for row in rows.labels]
+    with Ledger.open(project.ledger_url) as ledger:
+        champion = ledger.registry.promote("signs", bundle.digest, reason="first", actor="test")
+        with serving(project) as server:
+            predicted = server.post("/predict", json={"inputs": {"x": rows.inputs["x"].tolist()}}).raise_for_status()
+            answers = predicted.json()["predictions"]
+            for answer in answers:
+                likely = [name for name, value in answer["probabilities"].items() if value >= 0.5]
+                assert answer["labels"] == likely
+            refused = server.post("/labels", json={"labels": [{"id": answers[0]["id"], "label": ["right", "low"]}]})
+            assert (refused.status_code, refused.json()["code"]) == (400, "bad_input")
+            labels = [{"id": answer["id"], "label": label} for answer, label in zip(answers, names, strict=True)]
+            receipt = server.post("/labels", json={"labels": labels}).raise_for_status().json()
+            assert receipt == {"accepted": 60, "unchanged": 0, "corrected": 0}
+        Evaluator(ledger, store, project.settings.monitor).step()
+        losses = {row_id(row.request_id, row.row): row.loss for row in ledger.losses.since("signs", bundle.digest)}
+        evidence = read_evidence(ledger, champion)
+    assert evidence is not None
+    assert (evidence.labels, evidence.alarmed) == (60, False)
+    for answer, label in zip(answers, names, strict=True):
+        shown, true = {*answer["labels"]}, {*label}
+        jaccard = 1 - len(shown & true) / len(shown | true) if shown | true else 0.0
+        assert losses[answer["id"]] == pytest.approx(jaccard)
+    assert sum(losses.values()) / 60 < 0.3  # something was learned
 
 
 def _loss(kind: str, answer: dict[str, Any], label: Any) -> float:

@@ -119,7 +119,7 @@ def test_a_study_report_holds_everything_in_one_file(run: Run, project: Project)
     titles = re.findall(r"<h2 id=[^>]*>([^<]*)</h2>", text)
     assert titles == [
         *("Best trials", "Learning curves", "Importances", "Parallel coordinates"),
-        *("Stopped early", "Rejected before training", "Failed"),
+        *("Stopped early", "Over a limit", "Failed"),
     ]
     assert "not trained: too big" in text
     tags = structure(text)
@@ -168,7 +168,7 @@ def test_too_few_trials_have_no_importances_and_say_so(tmp_path: Path) -> None:
     study = load_study(write_study(tmp_path / "small", Spec(2, 0, 0, 1)))
     text = study_page(study).to_html()
     assert "Not shown: 3 trials can be compared, and 10 are the fewest to say something from." in text
-    assert "Rejected before training" not in text
+    assert "Over a limit" not in text
 
 
 def test_a_study_without_a_completed_trial_is_still_told(tmp_path: Path) -> None:

@@ -47,6 +47,18 @@ report_wait_seconds = 60
 cooldown_seconds = 0
 lease_seconds = 0.5
 """
+_TASK = """\
+from evertune import task
+from evertune.tensors import TensorSpec
+
+class Task(task.Task):
+    name = "sign"
+    labels = ("negative", "positive")
+    inputs = (TensorSpec("x", "float32", (2,)),)
+
+    def load(self): ...
+    def build(self, hp): ...
+"""
 
 
 @dataclass
@@ -60,18 +72,19 @@ class MovableClock:
         return self.now
 
 
-def linear_model(sign: float) -> bytes:
-    """An ONNX model whose "positive" is `sign * x[0] > 0`."""
-    weights = np.array([[-4.0 * sign, 4.0 * sign], [0.0, 0.0]], np.float32)
+def linear_model(sign: float, tilt: float = 0.0, bias: float = 0.0) -> bytes:
+    """An ONNX model whose "positive" is `sign * x[0] + tilt * x[1] + bias > 0`."""
+    weights = np.array([[-4.0 * sign, 4.0 * sign], [-4.0 * tilt, 4.0 * tilt]], np.float32)
+    biases = np.array([-4.0 * bias, 4.0 * bias], np.float32)
     graph = helper.make_graph(
         [
-            helper.make_node("MatMul", ["x", "weights"], ["logits"]),
+            helper.make_node("Gemm", ["x", "weights", "biases"], ["logits"]),
             helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
         ],
         "linear",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 2])],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 2])],
-        [numpy_helper.from_array(weights, "weights")],
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(biases, "biases")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     return bytes(onnx.ModelProto.SerializeToString(model))
@@ -102,12 +115,14 @@ class World:
     seed: int = 0
     ids: list[str] = field(default_factory=list)
 
-    def seal(self, sign: float, labels: tuple[str, ...] = LABELS) -> Bundle:
-        """A real bundle in the store."""
-        model = linear_model(sign)
+    def seal(
+        self, sign: float, labels: tuple[str, ...] = LABELS, *, tilt: float = 0.0, bias: float = 0.0, guards: Any = ()
+    ) -> Bundle:
+        """A real bundle in the store; `guards` are names of slices that its task guarded."""
+        model = linear_model(sign, tilt, bias)
         rows = draw_inputs(8, 99)
         outputs = Session(model, SIGNATURE).run({"x": rows})
-        folder = self.project.state / f"draft-{sign}-{labels[0]}"
+        folder = self.project.state / f"draft-{sign}-{tilt}-{labels[0]}"
         write_content(
             folder,
             model_bytes=model,
@@ -121,7 +136,9 @@ class World:
             reference=Reference(loss_mean=0.05, loss_upper_bound=0.1, rows=200, confidence_mean=0.95),
             golden=Golden({"x": rows}, outputs, 1e-4),
         )
-        return self.store.put(folder, attestation={"lineage": {"hyperparameters": {"sign": sign}}})
+        return self.store.put(
+            folder, attestation={"lineage": {"hyperparameters": {"sign": sign}}, "guarded_slices": guards}
+        )
 
     @cached_property
     def champion(self) -> Bundle:
@@ -211,6 +228,7 @@ def open_project(folder: Path, **changes: object) -> Project:
         text = "\n".join([*lines, f"{key} = {value}", ""])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "evertune.toml").write_text(text, encoding="utf-8")
+    (folder / "task.py").write_text(_TASK, encoding="utf-8")
     return load_project(folder)
 
 

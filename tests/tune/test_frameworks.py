@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from evertune.errors import SearchError, TaskError
+from evertune.settings import LimitSettings
 from tests.tune.framework_models import Images, KerasImages, SklearnImages, TorchImages
 from tune.execution import execute
 from tune.frameworks import Lesson, framework_of
@@ -96,6 +97,28 @@ def test_a_trial_is_trained_exported_and_shipped_again_as_it_was(kind: type[Imag
     again = framework_of(model, task).learner(values(), model, task, splits.train, 3)
     right = again.predict(splits.validation.inputs).argmax(axis=1) == splits.validation.labels
     assert right.mean() == pytest.approx(record.rung_metric)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (LimitSettings(latency_seconds=1e-9), "one row takes"),
+        (LimitSettings(latency_seconds=10.0, size_bytes=1000), "the file has"),
+    ],
+    ids=["latency", "size"],
+)
+def test_an_estimator_over_a_limit_is_rejected_when_it_is_fitted(
+    make_plan: MakePlan, limits: LimitSettings, reason: str
+) -> None:
+    plan = make_plan(limits=limits)
+    record = run(SklearnImages(), plan)
+    assert (record.state, record.epochs, record.score, record.recipe) == ("rejected", 1, None, "fp32")
+    assert record.error is not None
+    assert record.error.startswith("known when fitted: ")
+    assert reason in record.error
+    assert record.latency_seconds is not None
+    assert record.size_bytes is not None
+    assert not (plan.trial_folder("0") / "weights.npz").exists()
 
 
 @pytest.mark.parametrize("kind", KINDS)
