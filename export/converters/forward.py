@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,10 @@ class TorchForward(abc.ABC):
     def device(self) -> Any:
         """Of a model without weights."""
         return "cpu"
+
+    def tracing(self) -> AbstractContextManager[None]:
+        """What holds while the model is traced."""
+        return nullcontext()
 
     def on_example(self) -> Any:
         """The model's output for the example rows."""

@@ -18,7 +18,9 @@ from evertune.tensors import Signature, Tensors
 from export.converters.backend import is_keras_on
 from export.converters.blame import explain, fixed_rows, unknown_operator
 from export.converters.forward import example_rows, one_output
+from export.converters.host_side import refuse_host_side
 from export.converters.source import Source
+from export.converters.tensorflow_operators import spell_out
 from export.graph import finish
 from export.verify import check_width
 
@@ -37,6 +39,7 @@ class KerasTensorflowConverter:
 
     def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
         """See `Converter.convert`."""
+        refuse_host_side(model)
         forward = _Forward(model, signature)
         forward.check()
         try:
@@ -45,7 +48,7 @@ class KerasTensorflowConverter:
             raise
         except Exception as error:  # whatever TensorFlow and tf2onnx raise
             raise explain(error, forward.on_example, _PROBLEM) from error
-        _replace_erfc(proto.graph)
+        spell_out(proto.graph)
         _refuse_unknown(proto, model)
         return Source(finish(proto, signature), forward)
 
@@ -120,24 +123,6 @@ def _fix_captured(graph: Any, traced: Any) -> None:
             graph.initializer.append(numpy_helper.from_array(values[item.name].numpy(), item.name))
     del graph.input[:]
     graph.input.extend(kept)
-
-
-def _replace_erfc(graph: Any) -> None:
-    """TensorFlow computes gelu with `Erfc`, which neither tf2onnx nor ONNX has: it is 1 - Erf."""
-    import numpy as np
-    from onnx import helper, numpy_helper
-
-    nodes = []
-    for node in graph.node:
-        if node.op_type != "Erfc":
-            nodes.append(node)
-            continue
-        one, inner = f"{node.output[0]}/one", f"{node.output[0]}/erf"
-        graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), one))
-        nodes.append(helper.make_node("Erf", list(node.input), [inner]))
-        nodes.append(helper.make_node("Sub", [one, inner], list(node.output)))
-    del graph.node[:]
-    graph.node.extend(nodes)
 
 
 def _refuse_unknown(proto: Any, model: Any) -> None:

@@ -6,12 +6,15 @@ LayerNormalization and unrolls recurrent layers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from evertune.tensors import Signature
 from export.converters.backend import is_keras_on
 from export.converters.blame import KERAS
 from export.converters.forward import TorchForward
+from export.converters.host_side import refuse_host_side
 from export.converters.source import Source
 from export.converters.tracer import Tracer
 
@@ -30,11 +33,28 @@ class KerasTorchConverter:
 
     def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
         """See `Converter.convert`."""
+        refuse_host_side(model)
         return self._tracer.source(_Forward(model, signature, KERAS), reuse=reuse)
 
 
 class _Forward(TorchForward):
     """The bare call: one tensor as it is, several by name."""
+
+    @contextmanager
+    def tracing(self) -> Iterator[None]:
+        """Keras' loop over time steps makes a list of the rows of a batch, which fixes their number; unrolled not."""
+        from keras.src import backend
+
+        loop = backend.rnn
+
+        def unrolled(*args: Any, unroll: bool = False, **options: Any) -> Any:
+            return loop(*args, unroll=True, **options)
+
+        backend.rnn = unrolled
+        try:
+            yield
+        finally:
+            backend.rnn = loop
 
     def call(self, *tensors: Any) -> Any:
         names = [spec.name for spec in self.signature.inputs]

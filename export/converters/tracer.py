@@ -77,12 +77,13 @@ class Tracer:
 def _program(forward: TorchForward) -> Any:
     import torch
 
-    return torch.export.export(
-        _plain_module(forward),
-        (forward.example(),),
-        dynamic_shapes=(_dynamic_shapes(forward.signature),),
-        strict=False,
-    )
+    with forward.tracing():
+        return torch.export.export(
+            _plain_module(forward),
+            (forward.example(),),
+            dynamic_shapes=(_dynamic_shapes(forward.signature),),
+            strict=False,
+        )
 
 
 def _translate(program: Any) -> Any:
