@@ -15,6 +15,7 @@ from export.converters.backend import is_keras_on
 from export.converters.blame import KERAS
 from export.converters.forward import TorchForward
 from export.converters.host_side import refuse_host_side
+from export.converters.precision import full_precision
 from export.converters.source import Source
 from export.converters.tracer import Tracer
 
@@ -59,7 +60,8 @@ class _Forward(TorchForward):
     def call(self, *tensors: Any) -> Any:
         names = [spec.name for spec in self.signature.inputs]
         given = tensors[0] if len(tensors) == 1 else dict(zip(names, tensors, strict=True))
-        return self.model(given, training=False)
+        with full_precision(self.model):
+            return self.model(given, training=False)
 
     def variables(self) -> list[Any]:
         return [variable.value for variable in self.model.variables]

@@ -32,9 +32,15 @@ class SklearnConverter:
 
     def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
         """See `Converter.convert`."""
-        (spec,) = signature.outputs
+        spec, *others = signature.outputs
+        if others:
+            raise ExportError(
+                f"a {type(model).__name__} gives one output, the task declares {len(others)} more",
+                fix="Leave Task.extra_outputs empty.",
+            )
         columns = int(spec.shape[0] or 0)
         _require_fitted(model)
+        _require_probabilities(model)
 
         def predict(inputs: Tensors) -> Tensors:
             return {spec.name: answer(model, matrix(inputs, signature.inputs), columns)}
@@ -79,6 +85,16 @@ def _require_fitted(model: Any) -> None:
         raise ExportError(
             f"the {type(model).__name__} is not fitted, so there is nothing to export", fix="Fit it first."
         ) from error
+
+
+def _require_probabilities(model: Any) -> None:
+    if not is_regressor(model) and not hasattr(model, "predict_proba"):
+        name = type(model.steps[-1][1] if hasattr(model, "steps") else model).__name__
+        raise ExportError(
+            f"the {name} gives no probabilities",
+            fix=f"Wrap it: CalibratedClassifierCV({name}(...)), or set the option that makes it give predict_proba.",
+            layer=name,
+        )
 
 
 def _explain(error: Exception, model: Any) -> ExportError:

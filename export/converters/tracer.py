@@ -106,7 +106,7 @@ def _plain_module(forward: TorchForward) -> Any:
             self.training = False
 
         def forward(self, inputs: tuple[Any, ...]) -> Any:
-            return forward.call(*inputs)
+            return forward.outputs(*inputs)
 
     return Plain()
 
