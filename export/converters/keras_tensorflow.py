@@ -18,10 +18,11 @@ from evertune.tensors import Signature, Tensors
 from export.converters.answers import answers, not_a_tensor
 from export.converters.backend import is_keras_on
 from export.converters.blame import explain, fixed_rows, unknown_operator
+from export.converters.failed import RouteError
 from export.converters.forward import example_rows
 from export.converters.host_side import refuse_host_side
 from export.converters.precision import full_precision
-from export.converters.source import Source
+from export.converters.source import Predict, Source
 from export.converters.tensorflow_operators import spell_out
 from export.graph import finish
 from export.verify import check_width
@@ -39,6 +40,10 @@ class KerasTensorflowConverter:
         """Whether `model` is a `keras.Model`, and Keras runs on TensorFlow."""
         return is_keras_on("tensorflow", model)
 
+    def forward(self, model: Any, signature: Signature, kind: str) -> Predict:
+        """See `Converter.forward`."""
+        return _Forward(model, signature)
+
     def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
         """See `Converter.convert`."""
         refuse_host_side(model)
@@ -49,7 +54,7 @@ class KerasTensorflowConverter:
         except ExportError:
             raise
         except Exception as error:  # whatever TensorFlow and tf2onnx raise
-            raise explain(error, forward.on_example, _PROBLEM) from error
+            raise RouteError.of(explain(error, forward.on_example, _PROBLEM)) from error
         spell_out(proto.graph)
         _refuse_unknown(proto, model)
         return Source(finish(proto, signature), forward)
@@ -141,7 +146,7 @@ def _refuse_unknown(proto: Any, model: Any) -> None:
 
     for node in proto.graph.node:
         if not onnx.defs.has(node.op_type, node.domain):
-            raise unknown_operator(node.op_type, _layer_of(node.name, model), _PROBLEM)
+            raise RouteError.of(unknown_operator(node.op_type, _layer_of(node.name, model), _PROBLEM))
 
 
 def _layer_of(node_name: str, model: Any) -> str | None:

@@ -16,7 +16,7 @@ from export.converters.blame import KERAS
 from export.converters.forward import TorchForward
 from export.converters.host_side import refuse_host_side
 from export.converters.precision import full_precision
-from export.converters.source import Source
+from export.converters.source import Predict, Source
 from export.converters.tracer import Tracer
 
 
@@ -31,6 +31,10 @@ class KerasTorchConverter:
     def accepts(self, model: Any) -> bool:
         """Whether `model` is a `keras.Model`, and Keras runs on torch."""
         return is_keras_on("torch", model)
+
+    def forward(self, model: Any, signature: Signature, kind: str) -> Predict:
+        """See `Converter.forward`."""
+        return _Forward(model, signature, KERAS)
 
     def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
         """See `Converter.convert`."""

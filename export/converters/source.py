@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from evertune.tensors import Tensors
 
+Predict = Callable[[Tensors], Tensors]
+
 
 @dataclass(frozen=True)
 class Source:
@@ -20,5 +22,5 @@ class Source:
     """
 
     model_bytes: bytes
-    predict: Callable[[Tensors], Tensors]
+    predict: Predict
     reused: bool = False

@@ -9,7 +9,7 @@ from evertune.tensors import Signature
 from export.converters.answers import answers
 from export.converters.blame import module_words
 from export.converters.forward import TorchForward
-from export.converters.source import Source
+from export.converters.source import Predict, Source
 from export.converters.tracer import Tracer
 
 
@@ -29,6 +29,10 @@ class TorchModuleConverter:
         """Whether `model` is a `torch.nn.Module`, and no Keras model, which is one too on the torch backend."""
         names = {f"{base.__module__}.{base.__name__}" for base in type(model).__mro__}
         return "torch.nn.modules.module.Module" in names and not any(name.startswith("keras.") for name in names)
+
+    def forward(self, model: Any, signature: Signature, kind: str) -> Predict:
+        """See `Converter.forward`."""
+        return _Forward(model.eval(), signature, kind)
 
     def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
         """See `Converter.convert`. The module is put into evaluation mode."""
