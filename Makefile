@@ -7,7 +7,7 @@ DEMO_OUTPUT ?= runs
 PYTEST_ARGS ?=
 # Whole files go to each process, so that they keep what their tests share; more than 4 only import frameworks longer.
 TEST_PROCESSES ?= --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
-BENCH ?= $(basename $(notdir $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))))
+BENCH ?= $(subst _,-,$(basename $(notdir $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))))
 BENCH_ARGS ?= --quick
 COVERAGE_ARGS ?=
 

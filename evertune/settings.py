@@ -81,6 +81,8 @@ class ExportSettings(_Section):
     allowance_ratio: float = Field(default=0.01, ge=0, lt=1)  # most accuracy that quantization may cost, at 95%
     parity_absolute: float = Field(default=1e-4, gt=0)  # largest difference of a probability, FP32 against the source
     threads: int = Field(default=1, ge=1)  # of ONNX Runtime while measuring
+    routes: str = Field(default="auto", pattern="^(auto|all|first)$")  # to ONNX that are tried, the fastest is kept
+    route_timeout_seconds: float = Field(default=300, gt=0)  # then a route of a full export counts as failed
 
 
 class ServeSettings(_Section):

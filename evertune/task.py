@@ -69,6 +69,8 @@ class Task(abc.ABC):
         labels: Class names, label names, or item ids as text; the index in this tuple is what `Rows.labels` holds. For
             regression the target's name alone.
         inputs: The model's inputs, without the batch axis.
+        extra_outputs: What the model gives beside the answer of its kind, such as features; answered at
+            `/v2/models/{name}/infer`, and not searched for: such a model is trained by you and exported.
         loss_scale: For regression, which needs it: the absolute error that counts as wholly wrong, in units of the
             target. The bounded loss of a row is min(1, |error| / loss_scale).
         top_k: For ranking: how many items are shown.
@@ -91,6 +93,7 @@ class Task(abc.ABC):
     kind: ClassVar[str] = "classification"
     labels: ClassVar[tuple[str, ...]]
     inputs: ClassVar[tuple[TensorSpec, ...]]
+    extra_outputs: ClassVar[tuple[TensorSpec, ...]] = ()
     loss_scale: ClassVar[float]
     top_k: ClassVar[int] = 10
     threshold: ClassVar[float] = 0.5
@@ -163,8 +166,8 @@ class Task(abc.ABC):
 
     @property
     def signature(self) -> Signature:
-        """Inputs as declared, and the one output of the task's kind."""
-        return Signature(self.inputs, kind_of(self.kind).outputs(self.labels))
+        """Inputs as declared, the output of the task's kind, and the others."""
+        return Signature(self.inputs, (*kind_of(self.kind).outputs(self.labels), *self.extra_outputs))
 
     @property
     def parameters(self) -> dict[str, Any]:

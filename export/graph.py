@@ -94,7 +94,7 @@ def _boundary_names(graph: GraphProto, signature: Signature) -> dict[str, str]:
     if (len(inputs), len(outputs)) != (len(wanted[0]), len(wanted[1])) or set(inputs) & set(outputs):
         raise ExportError(
             f"the exported graph has inputs {inputs} and outputs {outputs}, the task declares {wanted}",
-            fix="Declare in Task.inputs exactly what the model takes, and give one output.",
+            fix="Declare in Task.inputs exactly what the model takes, and in Task.extra_outputs what else it gives.",
         )
     return dict(zip((*inputs, *outputs), (*wanted[0], *wanted[1]), strict=True))
 

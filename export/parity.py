@@ -11,7 +11,7 @@ import numpy as np
 from evertune.errors import ExportError
 from evertune.kinds import Parameters, kind_of
 from evertune.runtime import Session
-from evertune.tensors import Tensors
+from evertune.tensors import Array, Signature, Tensors, TensorSpec
 
 BATCH_SIZES = (1, 2, 7, 64)  # one row, the traced size, an odd one, and the server's largest by default
 _RELATIVE_FLOOR = 1e-3  # outputs below are compared as if they were this large
@@ -65,42 +65,77 @@ def compare(
         ExportError: A batch size fails, or the answers differ by more than `absolute`, or decide otherwise where the
             source's decision is not within that distance of another one.
     """
-    name = session.signature.outputs[0].name
-    pairs = [
-        (predict(batch)[name].astype(np.float64), _run(session, batch)[name].astype(np.float64))
-        for batch in _batches(rows)
-    ]
-    for expected, found in pairs:
-        if expected.shape != found.shape:
-            raise _differs(f"has shape {list(found.shape)}, the source {list(expected.shape)}")
-    expected, found = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    if not free and not np.array_equal(np.isnan(expected), np.isnan(found)):
-        raise _differs("and the source give NaN for different rows")
-    difference = np.nan_to_num(np.abs(expected - found))
-    allowed = absolute * max(1.0, float(np.nan_to_num(np.abs(expected)).max()))  # float32 keeps digits, not decimals
-    decide = kind_of(kind).decisions
-    known = {} if parameters is None else parameters
-    decided, lead = decide(expected, known)
-    same = (decided == decide(found, known)[0]).reshape(len(expected), -1).all(axis=1)
-    parity = Parity(
-        len(expected),
-        float(difference.max()),
-        float((difference / np.maximum(np.nan_to_num(np.abs(expected)), _RELATIVE_FLOOR)).max()),
+    first, *others = session.signature.outputs
+    pairs = [(predict(batch), _run(session, batch)) for batch in _batches(rows, session.signature)]
+    allowed = None if free else absolute
+    found = _gaps(pairs, first.name, allowed)
+    gaps = [found, *(_gaps(pairs, each.name, allowed) for each in others)]
+    decide, known = kind_of(kind).decisions, {} if parameters is None else parameters
+    decided, lead = decide(found.expected, known)
+    same = (decided == decide(found.found, known)[0]).reshape(len(decided), -1).all(axis=1)
+    tied = lead <= 2 * absolute * found.scale  # both classes may move by that much, towards each other
+    if not free and not (same | tied).all():
+        raise _differs(f"decides otherwise: agreement is {same.mean():.1%}")
+    return Parity(
+        len(found.expected),
+        max(each.absolute for each in gaps),
+        max(each.relative for each in gaps),
         float(same.mean()),
     )
-    tied = lead <= 2 * allowed  # both classes may move by `allowed`, towards each other
-    if not free and (parity.absolute > allowed or not (same | tied).all()):
-        raise _differs(f"is off by {parity.absolute:.3g}, {allowed:.3g} is allowed; agreement is {same.mean():.1%}")
-    return parity
 
 
-def _batches(rows: Tensors) -> Iterator[Tensors]:
+@dataclass(frozen=True)
+class _Gap:
+    """One output of both models, all batches, and how far they are apart."""
+
+    expected: Array
+    found: Array
+    absolute: float
+    relative: float
+    scale: float  # of what is allowed: float32 keeps digits, not decimals
+
+
+def _gaps(pairs: list[tuple[Tensors, Tensors]], name: str, allowed: float | None) -> _Gap:
+    """Compares one output; `allowed` of None only measures."""
+    sides = [(source[name].astype(np.float64), exported[name].astype(np.float64)) for source, exported in pairs]
+    for expected, found in sides:
+        if expected.shape != found.shape:
+            raise _differs(f"gives {name!r} of shape {list(found.shape)}, the source {list(expected.shape)}")
+    differences = [np.nan_to_num(np.abs(expected - found)) for expected, found in sides]
+    sizes = [np.nan_to_num(np.abs(expected)) for expected, _ in sides]
+    if allowed is not None and any(not np.array_equal(np.isnan(one), np.isnan(two)) for one, two in sides):
+        raise _differs(f"and the source give NaN for different rows in {name!r}")
+    off = max(float(each.max(initial=0)) for each in differences)
+    scale = max(1.0, *(float(each.max(initial=0)) for each in sizes))
+    if allowed is not None and off > allowed * scale:
+        raise _differs(f"is off by {off:.3g} in {name!r}, {allowed * scale:.3g} is allowed")
+    relative = max(
+        float((each / np.maximum(size, _RELATIVE_FLOOR)).max(initial=0))
+        for each, size in zip(differences, sizes, strict=True)
+    )
+    whole = [np.concatenate([side[which] for side in sides[: len(BATCH_SIZES)]]) for which in (0, 1)]
+    return _Gap(whole[0], whole[1], off, relative, scale)
+
+
+def _batches(rows: Tensors, signature: Signature) -> Iterator[Tensors]:
+    """Every batch size; where an axis may have any length, the largest batch once more, cut to half that length."""
     count = len(next(iter(rows.values())))
     start = 0
     for size in BATCH_SIZES:
         positions = np.arange(start, start + size) % count
-        yield {name: value[positions] for name, value in rows.items()}
+        batch = {name: value[positions] for name, value in rows.items()}
+        yield batch
         start += size
+    if any(None in spec.shape for spec in signature.inputs):
+        yield {spec.name: _halved(batch[spec.name], spec) for spec in signature.inputs}
+
+
+def _halved(value: Array, spec: TensorSpec) -> Array:
+    cut = [
+        slice(max(1, value.shape[axis] // 2)) if size is None else slice(None)
+        for axis, size in enumerate(spec.shape, 1)
+    ]
+    return np.ascontiguousarray(value[(slice(None), *cut)])
 
 
 def _run(session: Session, batch: Tensors) -> Tensors:

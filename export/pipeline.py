@@ -18,13 +18,13 @@ from evertune.task import Splits, Task
 from evertune.tensors import Array, Signature, Tensors
 from export.candidate import Candidate
 from export.choose import choose, too_slow
-from export.converters import converter_for
 from export.converters.source import Source
 from export.measure import measure_latency
 from export.parity import BATCH_SIZES, Parity, compare
 from export.quantize import Quantizer, strided
 from export.recipes import FP32, RECIPES
 from export.result import ExportResult
+from export.routes import Routes
 from export.verify import check_outputs, verify
 
 _ROUNDS = 25  # medians of ratios then move by a few percent from run to run on a busy machine
@@ -64,7 +64,13 @@ def export_model(
     del seed
     rows = splits.validation.take(strided(len(splits.validation), _QUICK_ROWS)) if quick else splits.validation
     source, session, parity = convert(
-        model, task.signature, rows.inputs, settings, kind=task.kind, parameters=task.parameters
+        model,
+        task.signature,
+        rows.inputs,
+        settings,
+        kind=task.kind,
+        parameters=task.parameters,
+        full=not quick,
     )
     sessions, candidates = {FP32: session}, [Candidate(FP32, source.model_bytes, parity=parity)]
     for candidate, loaded in _quantized(source, task, splits.calibration, rows, settings):
@@ -86,21 +92,33 @@ def convert(
     *,
     kind: str = "classification",
     parameters: Parameters | None = None,
+    full: bool = False,
 ) -> tuple[Source, Session, Parity]:
     """Converts and proves the result on `rows`; a reused graph that fails the proof is traced anew.
+
+    Args:
+        model: Of a framework known.
+        signature: Declared inputs and outputs.
+        rows: Real inputs.
+        settings: Parity, threads, routes.
+        kind: Of the task.
+        parameters: Of the kind.
+        full: Exporters run apart from this process, and other routes are tried, see `export.routes`.
 
     Raises:
         ExportError: The model does not convert, does not fit the task, or answers otherwise than its source.
     """
-    converter = converter_for(model)
-    source = converter.convert(model, signature, kind=kind)
     meaning = _Meaning(signature, kind, parameters or {})
-    try:
-        return _proved(source, meaning, rows, settings)
-    except ExportError:
-        if not source.reused:
-            raise
-    return _proved(converter.convert(model, signature, kind=kind, reuse=False), meaning, rows, settings)
+    first = {name: value[:64] for name, value in rows.items()}
+    routes = Routes(
+        model,
+        signature,
+        kind,
+        settings,
+        check=lambda source: check_outputs(source.predict(first), signature, kind),
+        prove=lambda source: _proved(source, meaning, rows, settings),
+    )
+    return routes.best(rows) if full else routes.quick()
 
 
 def outputs_of(session: Session, inputs: Tensors) -> Tensors:
@@ -123,8 +141,6 @@ class _Meaning:
 
 
 def _proved(source: Source, task: _Meaning, rows: Tensors, settings: ExportSettings) -> tuple[Source, Session, Parity]:
-    first = {name: value[:64] for name, value in rows.items()}
-    check_outputs(source.predict(first), task.signature, task.kind)
     session = verify(source.model_bytes, task.signature, threads=settings.threads)
     return source, session, _compare(session, source, task, rows, settings)
 

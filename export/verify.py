@@ -50,15 +50,16 @@ def check_outputs(outputs: Tensors, signature: Signature, kind: str) -> None:
     Raises:
         ExportError: Another shape, NaN, or no probabilities; says which layer to add or change.
     """
-    spec = signature.outputs[0]
-    value = outputs[spec.name]
-    check_width(value.shape, signature)
-    if not np.isfinite(value).all():
-        raise ExportError(
-            f"the model gives NaN or infinity for {_bad_rows(value)} of {len(value)} rows",
-            fix="Train with a smaller learning rate or clip gradients, and check the inputs for extreme values.",
-        )
-    kind_of(kind).check_values(value)
+    check_width(outputs[signature.outputs[0].name].shape, signature)
+    for spec in signature.outputs:
+        value = outputs[spec.name]
+        if not np.isfinite(value).all():
+            raise ExportError(
+                f"the model gives NaN or infinity for {_bad_rows(value)} of {len(value)} rows",
+                fix="Train with a smaller learning rate or clip gradients, and check the inputs for extreme values.",
+                output=spec.name,
+            )
+    kind_of(kind).check_values(outputs[signature.outputs[0].name])
 
 
 def check_width(shape: tuple[int, ...], signature: Signature) -> None:
@@ -85,7 +86,7 @@ def _last_layer(output: Spec) -> str:
 
 
 def _bad_rows(value: Array) -> int:
-    return int((~np.isfinite(value)).any(axis=1).sum())
+    return int((~np.isfinite(value)).reshape(len(value), -1).any(axis=1).sum())
 
 
 def _check_boundary(graph: Any, signature: Signature) -> None:

@@ -88,7 +88,7 @@ def validation_accuracy(learner: Learner, task: Task, rows: Rows) -> float:
     outputs = learner.predict(rows.inputs)
     if not np.isfinite(outputs).all():
         raise FloatingPointError("the model's outputs are not finite numbers")
-    (spec,) = task.signature.outputs
+    spec = task.signature.outputs[0]
     losses = row_losses(task.kind, {spec.name: outputs}, rows.labels, task.parameters)
     return 1.0 - float(np.average(losses, weights=rows.weights))
 

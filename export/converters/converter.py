@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from evertune.tensors import Signature
-from export.converters.source import Source
+from export.converters.source import Predict, Source
 
 
 class Converter(Protocol):
@@ -22,6 +22,9 @@ class Converter(Protocol):
     def accepts(self, model: Any) -> bool:
         """Whether `model` is of this framework. Imports nothing: a model that exists has its framework loaded."""
 
+    def forward(self, model: Any, signature: Signature, kind: str) -> Predict:
+        """The framework's own forward pass of a model, see `Source.predict`."""
+
     def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
         """Converts a model.
 
@@ -32,5 +35,6 @@ class Converter(Protocol):
             reuse: Allow the graph of an earlier model of the same architecture.
 
         Raises:
-            ExportError: Names the operator or layer that does not convert, and what to do.
+            RouteError: Names the operator or layer that does not convert, and what to do.
+            ExportError: Likewise, where no other exporter could convert it either.
         """

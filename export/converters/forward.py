@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import abc
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
-from evertune.errors import ExportError
 from evertune.tensors import Array, Signature, Tensors
+from export.converters.answers import answers, not_a_tensor
 from export.converters.blame import Words, explain
 from export.verify import check_width
 
@@ -39,19 +40,23 @@ class TorchForward(abc.ABC):
 
     @abc.abstractmethod
     def call(self, *tensors: Any) -> Any:
-        """The model's output for one tensor an input, in declared order."""
+        """What the model returns for one tensor an input, in declared order."""
 
     @abc.abstractmethod
     def variables(self) -> list[Any]:
         """The tensors that training changes, in an order that does not change."""
 
     def __call__(self, inputs: Tensors) -> Tensors:
-        """Named arrays in, the declared output out."""
+        """Named arrays in, the declared outputs out."""
         import torch
 
         with torch.no_grad():
-            result = self.call(*(self.tensor(inputs[spec.name]) for spec in self.signature.inputs))
-        return {self.signature.outputs[0].name: result.cpu().numpy()}
+            found = self.outputs(*(self.tensor(inputs[spec.name]) for spec in self.signature.inputs))
+        return {spec.name: value.cpu().numpy() for spec, value in zip(self.signature.outputs, found, strict=True)}
+
+    def outputs(self, *tensors: Any) -> tuple[Any, ...]:
+        """The declared outputs in order."""
+        return answers(self.call(*tensors), self.signature)
 
     def example(self) -> tuple[Any, ...]:
         """Tensors of two rows."""
@@ -69,8 +74,12 @@ class TorchForward(abc.ABC):
         """Of a model without weights."""
         return "cpu"
 
+    def tracing(self) -> AbstractContextManager[None]:
+        """What holds while the model is traced."""
+        return nullcontext()
+
     def on_example(self) -> Any:
-        """The model's output for the example rows."""
+        """What the model returns for the example rows."""
         import torch
 
         with torch.no_grad():
@@ -89,14 +98,8 @@ class TorchForward(abc.ABC):
         except Exception as error:  # whatever a user's layer raises
             problem = "does not run on the inputs that Task.inputs declares"
             raise explain(error, self.on_example, problem, self.words) from error
-        if not isinstance(result, torch.Tensor):
-            raise one_output(result)
-        check_width(tuple(result.shape), self.signature)
-
-
-def one_output(result: object) -> ExportError:
-    """The error of a model that gives something else than one tensor."""
-    return ExportError(
-        f"the model returns a {type(result).__name__}, not one tensor",
-        fix="Give the model one output: class probabilities.",
-    )
+        found = answers(result, self.signature)
+        for each in found:
+            if not isinstance(each, torch.Tensor):
+                raise not_a_tensor(each)
+        check_width(tuple(found[0].shape), self.signature)

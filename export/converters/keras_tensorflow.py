@@ -15,10 +15,15 @@ from typing import Any
 
 from evertune.errors import ExportError
 from evertune.tensors import Signature, Tensors
+from export.converters.answers import answers, not_a_tensor
 from export.converters.backend import is_keras_on
 from export.converters.blame import explain, fixed_rows, unknown_operator
-from export.converters.forward import example_rows, one_output
-from export.converters.source import Source
+from export.converters.failed import RouteError
+from export.converters.forward import example_rows
+from export.converters.host_side import refuse_host_side
+from export.converters.precision import full_precision
+from export.converters.source import Predict, Source
+from export.converters.tensorflow_operators import spell_out
 from export.graph import finish
 from export.verify import check_width
 
@@ -35,8 +40,13 @@ class KerasTensorflowConverter:
         """Whether `model` is a `keras.Model`, and Keras runs on TensorFlow."""
         return is_keras_on("tensorflow", model)
 
+    def forward(self, model: Any, signature: Signature, kind: str) -> Predict:
+        """See `Converter.forward`."""
+        return _Forward(model, signature)
+
     def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
         """See `Converter.convert`."""
+        refuse_host_side(model)
         forward = _Forward(model, signature)
         forward.check()
         try:
@@ -44,8 +54,8 @@ class KerasTensorflowConverter:
         except ExportError:
             raise
         except Exception as error:  # whatever TensorFlow and tf2onnx raise
-            raise explain(error, forward.on_example, _PROBLEM) from error
-        _replace_erfc(proto.graph)
+            raise RouteError.of(explain(error, forward.on_example, _PROBLEM)) from error
+        spell_out(proto.graph)
         _refuse_unknown(proto, model)
         return Source(finish(proto, signature), forward)
 
@@ -61,16 +71,22 @@ class _Forward:
         import tensorflow as tf
 
         values = [tf.convert_to_tensor(inputs[spec.name]) for spec in self.signature.inputs]
-        return {self.signature.outputs[0].name: self.call(*values).numpy()}
+        found = self.outputs(*values)
+        return {spec.name: value.numpy() for spec, value in zip(self.signature.outputs, found, strict=True)}
+
+    def outputs(self, *tensors: Any) -> tuple[Any, ...]:
+        """The declared outputs in order."""
+        return answers(self.call(*tensors), self.signature)
 
     def call(self, *tensors: Any) -> Any:
         """One tensor as it is, several by name."""
         names = [spec.name for spec in self.signature.inputs]
         given = tensors[0] if len(tensors) == 1 else dict(zip(names, tensors, strict=True))
-        return self.model(given, training=False)
+        with full_precision(self.model):
+            return self.model(given, training=False)
 
     def on_example(self, rows: int = 2) -> Any:
-        """The model's output for some rows of zeros."""
+        """What the model returns for some rows of zeros."""
         import tensorflow as tf
 
         return self.call(*(tf.convert_to_tensor(value) for value in example_rows(self.signature, rows).values()))
@@ -83,9 +99,11 @@ class _Forward:
             result = self.on_example()
         except Exception as error:  # whatever a user's layer raises
             raise explain(error, self.on_example, "does not run on the inputs that Task.inputs declares") from error
-        if not isinstance(result, tf.Tensor):
-            raise one_output(result)
-        check_width(tuple(result.shape), self.signature)
+        found = answers(result, self.signature)
+        for each in found:
+            if not isinstance(each, tf.Tensor):
+                raise not_a_tensor(each)
+        check_width(tuple(found[0].shape), self.signature)
         try:
             self.on_example(3)
         except Exception as error:
@@ -100,7 +118,7 @@ class _Forward:
             tf.TensorSpec((None, *spec.shape), spec.dtype, name=f"input_{number}")
             for number, spec in enumerate(self.signature.inputs)
         ]
-        function = tf.function(self.call, input_signature=specs)
+        function = tf.function(self.outputs, input_signature=specs)
         with _quiet(), tf.device("/CPU:0"):  # on a GPU, recurrent layers become CudnnRNNV3, which ONNX does not have
             traced = function.get_concrete_function()
             proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
@@ -122,31 +140,13 @@ def _fix_captured(graph: Any, traced: Any) -> None:
     graph.input.extend(kept)
 
 
-def _replace_erfc(graph: Any) -> None:
-    """TensorFlow computes gelu with `Erfc`, which neither tf2onnx nor ONNX has: it is 1 - Erf."""
-    import numpy as np
-    from onnx import helper, numpy_helper
-
-    nodes = []
-    for node in graph.node:
-        if node.op_type != "Erfc":
-            nodes.append(node)
-            continue
-        one, inner = f"{node.output[0]}/one", f"{node.output[0]}/erf"
-        graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), one))
-        nodes.append(helper.make_node("Erf", list(node.input), [inner]))
-        nodes.append(helper.make_node("Sub", [one, inner], list(node.output)))
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
 def _refuse_unknown(proto: Any, model: Any) -> None:
     """What tf2onnx does not know it leaves in the file under TensorFlow's name."""
     import onnx
 
     for node in proto.graph.node:
         if not onnx.defs.has(node.op_type, node.domain):
-            raise unknown_operator(node.op_type, _layer_of(node.name, model), _PROBLEM)
+            raise RouteError.of(unknown_operator(node.op_type, _layer_of(node.name, model), _PROBLEM))
 
 
 def _layer_of(node_name: str, model: Any) -> str | None:

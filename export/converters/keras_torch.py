@@ -6,13 +6,17 @@ LayerNormalization and unrolls recurrent layers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from evertune.tensors import Signature
 from export.converters.backend import is_keras_on
 from export.converters.blame import KERAS
 from export.converters.forward import TorchForward
-from export.converters.source import Source
+from export.converters.host_side import refuse_host_side
+from export.converters.precision import full_precision
+from export.converters.source import Predict, Source
 from export.converters.tracer import Tracer
 
 
@@ -28,18 +32,40 @@ class KerasTorchConverter:
         """Whether `model` is a `keras.Model`, and Keras runs on torch."""
         return is_keras_on("torch", model)
 
+    def forward(self, model: Any, signature: Signature, kind: str) -> Predict:
+        """See `Converter.forward`."""
+        return _Forward(model, signature, KERAS)
+
     def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
         """See `Converter.convert`."""
+        refuse_host_side(model)
         return self._tracer.source(_Forward(model, signature, KERAS), reuse=reuse)
 
 
 class _Forward(TorchForward):
     """The bare call: one tensor as it is, several by name."""
 
+    @contextmanager
+    def tracing(self) -> Iterator[None]:
+        """Keras' loop over time steps makes a list of the rows of a batch, which fixes their number; unrolled not."""
+        from keras.src import backend
+
+        loop = backend.rnn
+
+        def unrolled(*args: Any, unroll: bool = False, **options: Any) -> Any:
+            return loop(*args, unroll=True, **options)
+
+        backend.rnn = unrolled
+        try:
+            yield
+        finally:
+            backend.rnn = loop
+
     def call(self, *tensors: Any) -> Any:
         names = [spec.name for spec in self.signature.inputs]
         given = tensors[0] if len(tensors) == 1 else dict(zip(names, tensors, strict=True))
-        return self.model(given, training=False)
+        with full_precision(self.model):
+            return self.model(given, training=False)
 
     def variables(self) -> list[Any]:
         return [variable.value for variable in self.model.variables]

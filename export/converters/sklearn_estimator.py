@@ -13,7 +13,7 @@ from evertune.errors import ExportError
 from evertune.tensors import Array, Signature, Tensors
 from export.converters.sklearn_graph import OPSET, with_boundary
 from export.converters.sklearn_rows import answer, class_places, is_regressor, matrix, width
-from export.converters.source import Source
+from export.converters.source import Predict, Source
 from export.graph import finish
 
 _OPSETS = {"": OPSET, "ai.onnx.ml": 3}
@@ -30,19 +30,34 @@ class SklearnConverter:
             base.__name__ == "BaseEstimator" and base.__module__ == "sklearn.base" for base in type(model).__mro__
         )
 
-    def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
-        """See `Converter.convert`."""
-        (spec,) = signature.outputs
+    def forward(self, model: Any, signature: Signature, kind: str) -> Predict:
+        """See `Converter.forward`."""
+        spec = signature.outputs[0]
         columns = int(spec.shape[0] or 0)
-        _require_fitted(model)
 
         def predict(inputs: Tensors) -> Tensors:
             return {spec.name: answer(model, matrix(inputs, signature.inputs), columns)}
 
+        return predict
+
+    def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
+        """See `Converter.convert`."""
+        spec, *others = signature.outputs
+        if others:
+            raise ExportError(
+                f"a {type(model).__name__} gives one output, the task declares {len(others)} more",
+                fix="Leave Task.extra_outputs empty.",
+            )
+        columns = int(spec.shape[0] or 0)
+        _require_fitted(model)
+        _require_probabilities(model)
         proto = _convert(model, width(signature.inputs))
         output = proto.graph.output[0 if is_regressor(model) else 1]
         places = _places(model, columns, width(signature.inputs))
-        return Source(finish(with_boundary(proto, output.name, places, signature), signature), predict)
+        return Source(
+            finish(with_boundary(proto, output.name, places, signature), signature),
+            self.forward(model, signature, kind),
+        )
 
 
 def _places(model: Any, outputs: int, columns: int) -> Array | None:
@@ -79,6 +94,16 @@ def _require_fitted(model: Any) -> None:
         raise ExportError(
             f"the {type(model).__name__} is not fitted, so there is nothing to export", fix="Fit it first."
         ) from error
+
+
+def _require_probabilities(model: Any) -> None:
+    if not is_regressor(model) and not hasattr(model, "predict_proba"):
+        name = type(model.steps[-1][1] if hasattr(model, "steps") else model).__name__
+        raise ExportError(
+            f"the {name} gives no probabilities",
+            fix=f"Wrap it: CalibratedClassifierCV({name}(...)), or set the option that makes it give predict_proba.",
+            layer=name,
+        )
 
 
 def _explain(error: Exception, model: Any) -> ExportError:

@@ -10,6 +10,41 @@ import numpy as np
 
 @cache
 def register() -> None:
+    """Registers them with skl2onnx."""
+    _register_hist_boosting()
+    _register_voting()
+
+
+def _register_voting() -> None:
+    """skl2onnx refuses a way to transform that has no part in predicting, and needs the weights as an array."""
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common._registration import get_converter, get_shape_calculator
+    from sklearn.ensemble import VotingClassifier
+
+    alias = "SklearnVotingClassifier"
+    convert = get_converter(alias)
+
+    def converter(scope: Any, operator: Any, container: Any) -> None:
+        model = operator.raw_operator
+        kept = model.flatten_transform, model.weights
+        model.flatten_transform = False
+        model.weights = None if model.weights is None else np.asarray(model._weights_not_none, float)
+        try:
+            convert(scope, operator, container)
+        finally:
+            model.flatten_transform, model.weights = kept
+
+    update_registered_converter(
+        VotingClassifier,
+        alias,
+        get_shape_calculator(alias),
+        converter,
+        overwrite=True,
+        options={"zipmap": [True, False, "columns"], "output_class_labels": [False, True], "nocl": [True, False]},
+    )
+
+
+def _register_hist_boosting() -> None:
     """Histogram gradient boosting: skl2onnx passes booleans as attributes, onnx takes integers only."""
     from skl2onnx import update_registered_converter
     from skl2onnx.common._registration import get_converter, get_shape_calculator

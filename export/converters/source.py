@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from evertune.tensors import Tensors
 
+Predict = Callable[[Tensors], Tensors]
+
 
 @dataclass(frozen=True)
 class Source:
@@ -14,11 +16,11 @@ class Source:
 
     Attributes:
         model_bytes: The ONNX file, names as `export.graph.finish` gives them.
-        predict: The framework's own forward pass: the task's inputs in, `{"probabilities": float32 (rows, classes)}`
-            out. Parity is measured against it.
+        predict: The framework's own forward pass: the task's inputs in, the declared outputs by name out.
+            Parity is measured against it.
         reused: The graph is that of an earlier model of the same architecture with this model's weights put in.
     """
 
     model_bytes: bytes
-    predict: Callable[[Tensors], Tensors]
+    predict: Predict
     reused: bool = False

@@ -58,8 +58,7 @@ class Template:
         proto = onnx.ModelProto.FromString(self.model_bytes)
         for item in proto.graph.initializer:
             if item.name in self.places:
-                value = variables[self.places[item.name]]
-                item.raw_data = value.detach().cpu().contiguous().numpy().tobytes()
+                item.raw_data = _raw(variables[self.places[item.name]])
         with known_noise():
             return finish(optimizer.optimize(proto), signature)
 
@@ -77,6 +76,14 @@ def variable_places(program: Any, variables: Sequence[Any]) -> dict[str, int]:
     names = [spec.target for spec in program.graph_signature.input_specs if spec.arg.name in used and spec.target]
     tensors = {**program.state_dict, **program.constants}
     return {name: addresses[_address(tensors[name])] for name in names if _address(tensors[name]) in addresses}
+
+
+def _raw(tensor: Any) -> bytes:
+    """The bytes of a tensor; numpy does not know all of torch's types."""
+    import torch
+
+    content: bytes = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return content
 
 
 def _address(tensor: Any) -> tuple[int, tuple[int, ...], str]:

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from evertune.tensors import Signature
 from export.converters.blame import explain
+from export.converters.failed import RouteError
 from export.converters.fingerprint import fingerprint
 from export.converters.forward import TorchForward
 from export.converters.source import Source
@@ -67,7 +68,9 @@ class Tracer:
                     return self._by_program[key], True
                 template = Template.of(_translate(program), places, forward.variables())
             except Exception as error:  # torch raises a dozen unrelated types here
-                raise explain(error, forward.on_example, "does not export to ONNX", forward.words) from error
+                raise RouteError.of(
+                    explain(error, forward.on_example, "does not export to ONNX", forward.words)
+                ) from error
         self._by_program[key] = template
         if len(self._by_program) > _KEPT_TEMPLATES:
             self._by_program.popitem(last=False)
@@ -77,12 +80,13 @@ class Tracer:
 def _program(forward: TorchForward) -> Any:
     import torch
 
-    return torch.export.export(
-        _plain_module(forward),
-        (forward.example(),),
-        dynamic_shapes=(_dynamic_shapes(forward.signature),),
-        strict=False,
-    )
+    with forward.tracing():
+        return torch.export.export(
+            _plain_module(forward),
+            (forward.example(),),
+            dynamic_shapes=(_dynamic_shapes(forward.signature),),
+            strict=False,
+        )
 
 
 def _translate(program: Any) -> Any:
@@ -105,7 +109,7 @@ def _plain_module(forward: TorchForward) -> Any:
             self.training = False
 
         def forward(self, inputs: tuple[Any, ...]) -> Any:
-            return forward.call(*inputs)
+            return forward.outputs(*inputs)
 
     return Plain()
 

@@ -116,12 +116,31 @@ def silent_failures() -> dict[str, Any]:
         assert [value.name for value in session._session.get_inputs()] == ["x"]
         return parity.absolute
 
+    def any_length() -> float:
+        ids = keras.Input((None,), dtype="int64", name="ids")
+        hidden = layers.LSTM(4)(layers.Embedding(9, 3)(ids))
+        free = Signature((TensorSpec("ids", "int64", (None,)),), VECTOR.outputs)
+        given = {"ids": np.random.default_rng(0).integers(0, 9, (80, 7))}
+        model = keras.Model(ids, layers.Dense(3, activation="softmax")(hidden))
+        return convert(model, free, given, ExportSettings())[2].absolute
+
     pair = keras.Input((3,), name="left"), keras.Input((2,), dtype="uint8", name="right")
     scaled = layers.Rescaling(1 / 255)(pair[1])
     two = keras.Model(list(pair), layers.Dense(3, activation="softmax")(layers.Concatenate()([pair[0], scaled])))
     declared = Signature((TensorSpec("right", "uint8", (2,)), TensorSpec("left", "float32", (3,))), VECTOR.outputs)
     pairs: Tensors = {"left": vectors[:, :3], "right": np.arange(160, dtype=np.uint8).reshape(80, 2)}
+    numbers = keras.Input((4,), name="x")
+    sides = [layers.Dense(3, activation="softmax")(numbers), layers.Dense(2)(numbers)]
+    extra = Signature(VECTOR.inputs, (*VECTOR.outputs, TensorSpec("side", "float32", (2,))))
+    two_outputs = convert(keras.Model(numbers, sides), extra, {"x": vectors}, ExportSettings())[2].absolute
     return {
+        "two outputs": two_outputs,
+        "any length": any_length(),
+        "expm1": difference(
+            layers.Activation("tanh_shrink"), layers.Lambda(lambda x: tf.math.log1p(tf.math.expm1(x) ** 2))
+        ),
+        "mixed precision": difference(layers.Dense(16, activation="relu", dtype="mixed_float16")),
+        "lookup": difference(layers.IntegerLookup(vocabulary=[1, 2], name="table")),
         "two inputs": convert(two, declared, pairs, ExportSettings())[2].absolute,
         "gelu": difference(layers.Dense(8, activation="gelu")),
         "normalization": difference(normalization),

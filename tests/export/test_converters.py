@@ -27,6 +27,9 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.semi_supervised import LabelPropagation
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 from evertune.errors import ExportError
 from evertune.rows import Rows
@@ -81,10 +84,12 @@ def test_keras_on_tensorflow_keeps_the_contract_and_what_failed_silently_passes_
     assert first["parity"] < 1e-5
     assert (first["secrets"], first["frameworks"]) == ([], ["tensorflow"])
     found = first["silent"]
-    for name in ("two inputs", "gelu", "normalization", "layer normalization", "lstm", "gru"):
+    passing = ("two inputs", "two outputs", "gelu", "normalization", "layer normalization", "lstm", "gru", "any length")
+    for name in (*passing, "discretization", "expm1", "mixed precision"):
         assert found[name] < 1e-5, name
     assert "ONNX has no operator for BesselJ0 in layer 'odd'" in found["odd"]
-    assert "ONNX has no operator for Bucketize in layer 'bins'" in found["discretization"]
+    assert "layer 'table' is a IntegerLookup" in found["lookup"]
+    assert "Task.preprocessor" in found["lookup"]
     assert "layer 'pair' fixes the number of rows" in found["rows"]
     assert "layer 'fork' branches on the values" in found["branch"]
 
@@ -154,13 +159,29 @@ def test_what_does_not_export_is_named_with_its_place_in_the_module(part: Any, m
         TorchModuleConverter().convert(module, VECTOR)
 
 
-def test_a_module_with_two_outputs_is_refused() -> None:
+def test_a_second_output_is_declared_and_proved_or_refused() -> None:
     class Two(torch.nn.Module):
-        def forward(self, x: Any) -> Any:
-            return x, x
+        def __init__(self, as_dict: bool) -> None:
+            super().__init__()
+            self.last, self.as_dict = torch.nn.Linear(4, 3), as_dict
 
-    with pytest.raises(ExportError, match="returns a tuple, not one tensor"):
-        TorchModuleConverter().convert(Two(), VECTOR)
+        def forward(self, x: Any) -> Any:
+            answer = self.last(x).softmax(-1)
+            return {"half": x / 2, "probabilities": answer} if self.as_dict else (answer, x / 2)
+
+    rows = {"x": np.random.default_rng(0).standard_normal((80, 4)).astype(np.float32)}
+    for module in (Two(False), Two(True)):
+        with pytest.raises(ExportError, match=r"the task declares \['probabilities'\].*Task\.extra_outputs"):
+            convert(module, VECTOR, rows, SETTINGS)
+        declared = Signature(VECTOR.inputs, (*VECTOR.outputs, TensorSpec("half", "float32", (4,))))
+        _, session, _ = convert(module, declared, rows, SETTINGS)
+        np.testing.assert_allclose(session.run(rows)["half"], rows["x"] / 2, rtol=1e-6)
+
+
+def test_weights_of_sixteen_bits_are_refused_by_name() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(4, 3).to(torch.bfloat16))
+    with pytest.raises(ExportError, match=r"'0\.weight' is bfloat16.*module\.float\(\)"):
+        TorchModuleConverter().convert(module, VECTOR)
 
 
 def test_logits_get_the_softmax_or_sigmoid_that_they_lack_and_logits_alone_are_refused() -> None:
@@ -223,6 +244,9 @@ def answers(count: int, name: str = "probabilities") -> Signature:
         make_pipeline(StandardScaler(), RandomForestClassifier(10, random_state=0)),
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
         GaussianNB(),
+        VotingClassifier(
+            [("a", GaussianNB()), ("b", DecisionTreeClassifier(max_depth=3))], voting="soft", weights=[1, 3]
+        ),
     ],
     ids=lambda model: type(model).__name__,
 )
@@ -276,12 +300,13 @@ def test_thresholds_that_only_float64_tells_apart_are_caught() -> None:
 
 
 def test_what_skl2onnx_does_not_know_is_named(mixed: Tensors) -> None:
-    voting = VotingClassifier([("a", GaussianNB())], voting="soft")
-    model = make_pipeline(StandardScaler(), voting)
+    model = make_pipeline(StandardScaler(), LabelPropagation())
     x = matrix(mixed, SPECS)
     model.fit(x, (x[:, 0] > 0).astype(int))
-    with pytest.raises(ExportError, match=r"VotingClassifier \(step 'votingclassifier'\): flatten_transform"):
+    with pytest.raises(ExportError, match=r"LabelPropagation \(step 'labelpropagation'\)"):
         convert(model, answers(2), mixed, SETTINGS)
+    with pytest.raises(ExportError, match=r"LinearSVC gives no probabilities.*CalibratedClassifierCV"):
+        convert(LinearSVC().fit(x, (x[:, 0] > 0).astype(int)), answers(2), mixed, SETTINGS)
     with pytest.raises(ExportError, match="is not fitted"):
         convert(GaussianNB(), answers(2), mixed, SETTINGS)
 

@@ -89,6 +89,28 @@ def test_a_recurrent_layer_passes(settings: ExportSettings) -> None:
     assert parity.absolute < 1e-6
 
 
+def test_a_masked_or_plain_loop_over_time_takes_any_number_of_rows(settings: ExportSettings) -> None:
+    """Keras' own loop lists the rows of a batch, which fixes their number."""
+    inputs = keras.Input((4,), dtype="int64", name="ids")
+    hidden = keras.layers.SimpleRNN(3)(keras.layers.Embedding(9, 2, mask_zero=True)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(hidden))
+    rows = {"ids": np.random.default_rng(0).integers(0, 9, (80, 4))}
+    _, _, parity = convert(model, signature_of(TensorSpec("ids", "int64", (4,))), rows, settings)
+    assert parity.absolute < 1e-6
+
+
+def test_mixed_precision_is_exported_as_it_computes_in_float32(settings: ExportSettings) -> None:
+    dense = keras.layers.Dense(32, activation="relu", dtype="mixed_float16")
+    model = keras.Sequential([keras.Input((4,)), dense, keras.layers.Dense(10, activation="softmax", dtype="float32")])
+    rows = {"x": np.random.default_rng(0).standard_normal((80, 4)).astype(np.float32)}
+    source, session, parity = convert(model, signature_of(VECTOR), rows, settings)
+    assert parity.absolute < 1e-6
+    assert "Cast" not in {node.op_type for node in onnx.ModelProto.FromString(source.model_bytes).graph.node}
+    assert dense.compute_dtype == "float16"  # the model itself is left as it was
+    mixed = model(rows["x"], training=False).detach().numpy()
+    np.testing.assert_allclose(session.run(rows)["probabilities"], mixed, atol=5e-3)
+
+
 def test_several_inputs_are_matched_by_name(settings: ExportSettings) -> None:
     left, right = keras.Input((3,), name="left"), keras.Input((2,), dtype="uint8", name="right")
     scaled = keras.layers.Rescaling(1 / 255)(right)
@@ -263,10 +285,10 @@ def test_what_does_not_export_is_named_with_its_layer(layer: Any, message: str) 
     assert caught.value.details["layer"] == (None if isinstance(layer, TwoRows) else "odd")
 
 
-def test_several_outputs_are_refused() -> None:
+def test_outputs_that_are_not_declared_are_refused() -> None:
     inputs = keras.Input((4,))
     model = keras.Model(inputs, [keras.layers.Dense(10)(inputs), keras.layers.Dense(10)(inputs)])
-    with pytest.raises(ExportError, match="returns a list, not one tensor"):
+    with pytest.raises(ExportError, match="returns 2 outputs, the task declares"):
         KerasTorchConverter().convert(model, signature_of(VECTOR))
 
 

@@ -37,7 +37,7 @@ class KerasModels:
     def check(self, model: Any, task: Task) -> None:
         """Looks at the output's shape, which a subclassed model that was never called does not have."""
         shape = getattr(model, "output_shape", None)
-        (spec,) = task.signature.outputs
+        spec = task.signature.outputs[0]
         if shape is not None and shape != (None, *spec.shape):
             last = kind_of(task.kind).last_layer(int(spec.shape[0] or 0))
             raise wrong_output(task, shape, f"End the model with {last}.")

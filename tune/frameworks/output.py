@@ -8,7 +8,7 @@ from evertune.task import Task
 
 def wrong_output(task: Task, shape: object, fix: str) -> TaskError:
     """For a model that gives `shape`, batch axis included."""
-    (spec,) = task.signature.outputs
+    spec = task.signature.outputs[0]
     classes = task.kind == "classification"
     wanted = f"{len(task.labels)} classes" if classes else f"the output {spec.name!r} of shape {list(spec.shape)}"
     return TaskError(

@@ -57,7 +57,7 @@ class TorchModules:
                 f"{str(error).splitlines()[0] if str(error) else ''}",
                 fix="Let forward() take one tensor an input, of the declared dtype and shape (rows, ...).",
             ) from error
-        (spec,) = task.signature.outputs
+        spec = task.signature.outputs[0]
         if not isinstance(found, torch.Tensor) or tuple(found.shape) != (_TRIED_ROWS, *spec.shape):
             shape = (None, *found.shape[1:]) if isinstance(found, torch.Tensor) else type(found).__name__
             last = ", and set returns_logits = True on it" if spec.name == "probabilities" else ""

@@ -1,0 +1,1 @@
+"""The models of `benchmarks export-zoo`, and how their artifacts are judged."""
