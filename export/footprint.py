@@ -16,7 +16,7 @@ from evertune.tensors import Signature, Tensors
 from export.choose import over_limits
 from export.measure import measure_latency
 from export.pipeline import convert
-from export.quantize import Quantizer
+from export.quantization import Quantizer
 from export.recipes import FP32, RECIPES
 from export.verify import verify
 

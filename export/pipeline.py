@@ -22,7 +22,7 @@ from export.converters import converter_for
 from export.converters.source import Source
 from export.measure import measure_latency
 from export.parity import BATCH_SIZES, Parity, compare
-from export.quantize import Quantizer, strided
+from export.quantization import Quantizer, strided
 from export.recipes import FP32, RECIPES
 from export.result import ExportResult
 from export.verify import check_outputs, verify

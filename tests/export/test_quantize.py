@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from evertune.errors import ExportError
 from evertune.rows import Rows
 from evertune.tensors import Signature, TensorSpec
-from export.quantize import MOST_ROWS, Quantizer, strided
+from export.quantization import MOST_ROWS, Quantizer, strided
 from export.recipes import RECIPES, Recipe
 from export.verify import check_outputs, verify
 
