@@ -17,7 +17,7 @@ from export.choose import over_limits
 from export.measure import measure_latency
 from export.pipeline import convert
 from export.quantization import Quantizer
-from export.recipes import FP32, RECIPES
+from export.recipes import FP32, QUICK
 from export.verify import verify
 
 _ROUNDS = 7
@@ -70,7 +70,7 @@ def _quantized(
 ) -> list[Footprint]:
     found = []
     calibration = Rows(rows, np.zeros(_ROWS, np.int64))
-    for recipe in RECIPES:
+    for recipe in QUICK:
         try:
             content = Quantizer(model_bytes, signature, calibration).quantize(recipe)
             session = verify(content, signature, threads=settings.threads)

@@ -5,10 +5,11 @@ A name is simple lower-case tokens joined with "-":
     int8-static-<operators>[-<types>][-tensor][-<calibration>][-qoperator]
     int8-dynamic[-<operators>][-tensor]
     int4[-<rows a scale>]
+    int8-weights
     fp16
 
-where what is left out is S8S8 types, one scale a channel, MinMax calibration and the QDQ format. Every such name may stand
-in `[export] recipes`; the lists below are those that are tried unasked.
+where what is left out is S8S8 types, one scale a channel, MinMax calibration and the QDQ format. Every such name may
+stand in `[export] recipes`; the lists below are those that are tried unasked.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ FP32 = "fp32"
 MATRIX_PRODUCTS = ("MatMul", "Gemm")
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 
-Method = Literal["fp16", "dynamic", "static", "int4"]
+Method = Literal["fp16", "dynamic", "static", "weights", "int4"]
 Calibration = Literal["minmax", "entropy", "percentile"]
 
 _OPERATORS: dict[str, tuple[str, ...] | None] = {
@@ -45,7 +46,7 @@ class Recipe:
     Attributes:
         name: As in a bundle's manifest.
         method: "fp16" halves every number; "dynamic" measures activations at each run; "static" once, on calibration
-            rows; "int4" stores large matrices in 4 bits and computes with their values.
+            rows; "weights" stores weights in INT8 and computes in FP32; "int4" keeps large matrices in 4 bits.
         operators: ONNX operators to quantize; None: all that ONNX Runtime can.
         activations_signed: INT8 (S8) or UINT8 (U8) activations; dynamic ones are always U8.
         weights_signed: Likewise for weights.
@@ -78,7 +79,7 @@ def recipe_named(name: str) -> Recipe:
     """
     recipe = _parse(name)
     if recipe is None:
-        known = [each.name for each in FULL]
+        known = [each.name for each in RECIPES]
         close = difflib.get_close_matches(name, known, 1)
         raise SettingsError(
             f"[export] recipes: there is no recipe {name!r}",
@@ -91,6 +92,8 @@ def _parse(name: str) -> Recipe | None:
     match name.split("-"):
         case ["fp16"]:
             return Recipe(name, "fp16", None)
+        case ["int8", "weights"]:
+            return Recipe(name, "weights", None)
         case ["int4"]:
             return Recipe(name, "int4")
         case ["int4", rows] if rows in map(str, _BLOCKS[1:]):
@@ -125,6 +128,27 @@ def _take(tokens: list[str], known: tuple[str, ...]) -> str | None:
     return tokens.pop(0) if tokens and tokens[0] in known else None
 
 
-QUICK = tuple(map(recipe_named, ("int8-dynamic", "int8-static-all", "int8-static-matmul")))
-RECIPES = QUICK
-FULL = QUICK
+QUICK = tuple(map(recipe_named, ("int8-dynamic-tables", "int8-static-all-u8s8", "int8-weights")))
+"""Tried on every trial of a search, and on models that are not trained yet."""
+
+RECIPES = tuple(
+    map(
+        recipe_named,
+        (
+            "int8-dynamic",
+            "int8-dynamic-tables",
+            "int8-static-all",
+            "int8-static-all-u8s8",
+            "int8-static-all-u8s8-tensor",
+            "int8-static-all-u8s8-percentile",
+            "int8-static-all-u8s8-qoperator",
+            "int8-static-all-u8u8",
+            "int8-static-matmul-u8s8",
+            "int8-weights",
+            "int4",
+            "int4-128",
+            "fp16",
+        ),
+    )
+)
+"""Tried on the model that is to ship. Each is the best of the list on some model, or was on some processor."""

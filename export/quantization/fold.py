@@ -37,10 +37,10 @@ def optimise(model_bytes: bytes, signature: Signature) -> bytes:
 
 
 def fold(model_bytes: bytes) -> ModelProto:
-    """ONNX Runtime's basic level: folds constants, drops what does nothing, fuses Conv with BatchNormalization, MatMul
-    with Add, and the parts of Gelu and LayerNormalization.
+    """ONNX Runtime's basic level.
 
-    Its higher levels write operators and layouts of the processor at hand, which another one may not have.
+    It folds constants, drops what does nothing, and fuses convolutions with BatchNormalization, products with their
+    bias, and the parts of Gelu and LayerNormalization. Its higher levels write operators and layouts of the processor at hand, which another one may not have.
 
     Raises:
         Exception: Whatever ONNX Runtime raises.
@@ -71,7 +71,7 @@ def operators(model_bytes: bytes) -> set[str]:
 
 
 def _subtractions_to_additions(graph: GraphProto) -> None:
-    """x - c becomes x + (-c): only additions are fused into a convolution, and BatchNormalization of Keras subtracts."""
+    """Adds -c in place of subtracting c, as Keras' BatchNormalization does: only additions fuse into a convolution."""
     from onnx import TensorProto, numpy_helper
 
     floats = {item.name: item for item in graph.initializer if item.data_type == TensorProto.FLOAT}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evertune.errors import ExportError
+from export.quantization.quiet import quiet_runtime
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -26,18 +27,20 @@ def to_four_bit(model: ModelProto, block_rows: int, keep: tuple[str, ...] = ()) 
     Raises:
         ExportError: There is no such matrix.
     """
-    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
-
     large = _large_products(model.graph, keep)
     if not large:
         raise ExportError(f"int4: no matrix has {SMALLEST:,} numbers or more", fix="Nothing: another precision ships.")
     _split_gemm(model.graph, large)
     others = [node.name for node in model.graph.node if node.op_type == "MatMul" and node.name not in large]
-    quantizer: Any = MatMulNBitsQuantizer(
-        model, block_size=block_rows, accuracy_level=_INT8_PRODUCTS, nodes_to_exclude=others
-    )
-    quantizer.process()
-    return quantizer.model.model  # type: ignore[no-any-return]  # ONNX Runtime ships no types
+    with quiet_runtime():
+        from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+        quantizer = MatMulNBitsQuantizer(
+            model, block_size=block_rows, accuracy_level=_INT8_PRODUCTS, nodes_to_exclude=others
+        )
+        quantizer.process()
+    made: ModelProto = quantizer.model.model
+    return made
 
 
 def _large_products(graph: GraphProto, keep: tuple[str, ...]) -> set[str]:

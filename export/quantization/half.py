@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +17,7 @@ LARGEST = 65504.0  # of FP16
 _MARGIN = 2.0  # other rows may give larger values than calibration rows do
 
 
-def to_half(model: ModelProto, samples: Tensors, keep: tuple[str, ...] = ()) -> ModelProto:
+def to_half(model: ModelProto, samples: Tensors) -> ModelProto:
     """Every number in FP16 except inputs and outputs.
 
     The converter cuts weights that FP16 cannot hold to the largest that it can, without a word.
@@ -25,7 +25,6 @@ def to_half(model: ModelProto, samples: Tensors, keep: tuple[str, ...] = ()) -> 
     Args:
         model: FP32.
         samples: Calibration rows.
-        keep: Names of nodes that stay in FP32.
 
     Raises:
         ExportError: A weight does not fit, or a value between two operators does not fit twice over.
@@ -34,10 +33,8 @@ def to_half(model: ModelProto, samples: Tensors, keep: tuple[str, ...] = ()) -> 
 
     _require_weights(model)
     _require_values(model, samples)
-    half: Any = convert_float_to_float16(
-        model, keep_io_types=True, disable_shape_infer=True, node_block_list=list(keep) or None
-    )
-    return half  # type: ignore[no-any-return]  # ONNX Runtime ships no types
+    half: ModelProto = convert_float_to_float16(model, keep_io_types=True, disable_shape_infer=True)
+    return half
 
 
 def _require_weights(model: ModelProto) -> None:

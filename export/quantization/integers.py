@@ -27,14 +27,13 @@ class IntegerQuantizer:
         self._samples = samples
         self._ranges: dict[tuple[object, ...], bytes] = {}  # ONNX Runtime's own JSON
 
-    def __call__(self, model: ModelProto, recipe: Recipe, keep: tuple[str, ...], only: tuple[str, ...]) -> ModelProto:
+    def __call__(self, model: ModelProto, recipe: Recipe, keep: tuple[str, ...]) -> ModelProto:
         """The model in `recipe`.
 
         Args:
             model: FP32, prepared; may be changed.
             recipe: Static or dynamic.
             keep: Names of nodes that stay in FP32.
-            only: Names of the nodes to quantize; empty: all that the recipe means.
 
         Raises:
             Exception: Whatever ONNX Runtime raises.
@@ -46,7 +45,6 @@ class IntegerQuantizer:
             shared: dict[str, Any] = {
                 "op_types_to_quantize": list(recipe.operators) if recipe.operators else None,
                 "nodes_to_exclude": list(keep),
-                "nodes_to_quantize": list(only),
                 "per_channel": recipe.per_channel,
             }
             if recipe.method == "dynamic":

@@ -13,12 +13,13 @@ from export.quantization.four_bit import to_four_bit
 from export.quantization.half import to_half
 from export.quantization.integers import IntegerQuantizer
 from export.quantization.samples import samples_of
+from export.quantization.stored import to_stored_int8
 from export.recipes import CONVOLUTIONS, MATRIX_PRODUCTS, Recipe
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_MADE = ("Quantize", "Integer", "QLinear", "MatMulNBits")  # parts of the names of quantized operators
+_MADE = ("Quantize", "Integer", "QLinear")  # parts of the names of quantized operators
 
 
 class Quantizer:
@@ -30,6 +31,8 @@ class Quantizer:
         rows: Calibration rows; at most 512 are used, evenly spaced.
 
     Attributes:
+        model_bytes: As given.
+        signature: As given.
         samples: The inputs of those rows.
 
     Raises:
@@ -37,6 +40,7 @@ class Quantizer:
     """
 
     def __init__(self, model_bytes: bytes, signature: Signature, rows: Rows) -> None:
+        self.model_bytes = model_bytes
         self.signature = signature
         self.samples = samples_of(rows)
         self._integers = IntegerQuantizer(self.samples)
@@ -46,13 +50,12 @@ class Quantizer:
         except Exception as error:  # whatever ONNX Runtime raises
             raise _refused("preparing the model", error) from error
 
-    def quantize(self, recipe: Recipe, *, keep: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> bytes:
+    def quantize(self, recipe: Recipe, *, keep: tuple[str, ...] = ()) -> bytes:
         """The model in `recipe`, as finished ONNX bytes.
 
         Args:
             recipe: How.
             keep: Names of nodes, as `nodes` gives them, that stay in FP32.
-            only: Of integer recipes: names of the nodes to quantize and no other.
 
         Raises:
             ExportError: ONNX Runtime fails, the recipe finds nothing to quantize, or FP16 overflows.
@@ -60,12 +63,12 @@ class Quantizer:
         model = self._model()
         last = _last_nodes(model)
         try:
-            made = self._made(model, recipe, (*last, *keep), only)
+            made = self._made(model, recipe, (*last, *keep))
         except ExportError:
             raise
         except Exception as error:  # whatever ONNX Runtime raises
             raise _refused(recipe.name, error) from error
-        if recipe.method != "fp16" and not _is_quantized(made):
+        if recipe.method in ("static", "dynamic") and not _is_quantized(made):
             raise ExportError(f"{recipe.name}: the model has no operator to quantize", fix="Nothing: FP32 ships.")
         return finish(made, self.signature)
 
@@ -79,15 +82,18 @@ class Quantizer:
     def _model(self) -> ModelProto:
         import onnx
 
-        return onnx.ModelProto.FromString(self._prepared)
+        model: ModelProto = onnx.ModelProto.FromString(self._prepared)
+        return model
 
-    def _made(self, model: ModelProto, recipe: Recipe, keep: tuple[str, ...], only: tuple[str, ...]) -> ModelProto:
+    def _made(self, model: ModelProto, recipe: Recipe, keep: tuple[str, ...]) -> ModelProto:
         match recipe.method:
             case "fp16":
                 return to_half(model, self.samples)  # what computes the output too: it has no steps to fear
+            case "weights":
+                return to_stored_int8(model, keep)
             case "int4":
                 return to_four_bit(model, recipe.block_rows, keep)
-        return self._integers(model, recipe, keep, only)
+        return self._integers(model, recipe, keep)
 
 
 def _all_operators(recipe: Recipe) -> Any:

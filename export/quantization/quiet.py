@@ -1,18 +1,29 @@
-"""What ONNX Runtime's tools say and leave behind."""
+"""What ONNX Runtime's tools say and change that is nobody's business."""
 
 from __future__ import annotations
 
+import io
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 
 @contextmanager
 def quiet_runtime() -> Iterator[None]:
-    """The calibrator loads graphs with values that nothing uses any more, and ONNX Runtime warns of each."""
+    """Silences the runtime and its calibrators, and undoes what importing them does to the root logger.
+
+    The calibrators load graphs with values that nothing uses any more, and ONNX Runtime warns of each. Those that make
+    histograms print. The module for 4-bit matrices configures the root logger of whoever imports it.
+    """
     import onnxruntime
 
+    root = logging.root
+    handlers, level = list(root.handlers), root.level
     onnxruntime.set_default_logger_severity(3)
     try:
-        yield
+        with redirect_stdout(io.StringIO()):
+            yield
     finally:
         onnxruntime.set_default_logger_severity(2)  # its default; it cannot be asked for
+        root.handlers[:] = handlers
+        root.setLevel(level)
