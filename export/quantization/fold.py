@@ -40,7 +40,8 @@ def fold(model_bytes: bytes) -> ModelProto:
     """ONNX Runtime's basic level.
 
     It folds constants, drops what does nothing, and fuses convolutions with BatchNormalization, products with their
-    bias, and the parts of Gelu and LayerNormalization. Its higher levels write operators and layouts of the processor at hand, which another one may not have.
+    bias, and the parts of Gelu and LayerNormalization. Higher levels write operators and layouts of the processor at
+    hand, which another one may not have.
 
     Raises:
         Exception: Whatever ONNX Runtime raises.

@@ -29,12 +29,15 @@ def to_half(model: ModelProto, samples: Tensors) -> ModelProto:
     Raises:
         ExportError: A weight does not fit, or a value between two operators does not fit twice over.
     """
+    from onnxruntime.quantization.onnx_model import ONNXModel
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     _require_weights(model)
     _require_values(model, samples)
-    half: ModelProto = convert_float_to_float16(model, keep_io_types=True, disable_shape_infer=True)
-    return half
+    half = ONNXModel(convert_float_to_float16(model, keep_io_types=True, disable_shape_infer=True))
+    half.topological_sort()  # the converter puts the casts of inputs last
+    made: ModelProto = half.model
+    return made
 
 
 def _require_weights(model: ModelProto) -> None:

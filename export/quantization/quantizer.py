@@ -14,6 +14,7 @@ from export.quantization.half import to_half
 from export.quantization.integers import IntegerQuantizer
 from export.quantization.samples import samples_of
 from export.quantization.stored import to_stored_int8
+from export.quantization.types import infer_types
 from export.recipes import CONVOLUTIONS, MATRIX_PRODUCTS, Recipe
 
 if TYPE_CHECKING:
@@ -116,15 +117,10 @@ def _require_arithmetic(model_bytes: bytes) -> None:
 
 
 def _prepare(model_bytes: bytes) -> bytes:
-    """Folds, infers types, and names nodes, by which the quantizer leaves them out.
-
-    Not with ONNX Runtime's `quant_pre_process`: where its symbolic shape inference fails, it writes the model into the
-    current folder.
-    """
-    import onnx
+    """Folds, infers types, and names nodes, by which the quantizer leaves them out."""
     from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
-    model = onnx.shape_inference.infer_shapes(fold(model_bytes))
+    model = infer_types(fold(model_bytes))
     for number, node in enumerate(model.graph.node):
         node.name = f"{node.op_type}_{number}"
     add_pre_process_metadata(model)  # else it warns that this was not done

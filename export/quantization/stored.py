@@ -20,8 +20,8 @@ _LARGEST_STEP = 127  # symmetric: no zero point to store, and -128 is not used
 def to_stored_int8(model: ModelProto, keep: tuple[str, ...] = ()) -> ModelProto:
     """Stores each FP32 weight of 1,024 numbers or more as INT8 and a scale for each channel.
 
-    ONNX Runtime multiplies them while it loads the model, since both are constant. So the kernels of FP32 run, no faster
-    and no slower than before, on any processor; those of quantized convolutions may be much slower.
+    ONNX Runtime multiplies them while it loads the model, since both are constant. So the kernels of FP32 run, no
+    faster and no slower than before, on any processor; those of quantized convolutions may be much slower.
 
     Args:
         model: FP32; changed.
