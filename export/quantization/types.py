@@ -33,7 +33,7 @@ def infer_types(model: ModelProto) -> ModelProto:
 
 
 def _asked(model: ModelProto, names: list[str]) -> list[ValueInfoProto]:
-    """ONNX Runtime tells the types of outputs, and takes outputs without any."""
+    """ONNX Runtime tells the types of outputs, and takes outputs without any. An unknown shape looks like a scalar's."""
     import onnx
     import onnxruntime
 
@@ -49,7 +49,7 @@ def _asked(model: ModelProto, names: list[str]) -> list[ValueInfoProto]:
 def _described(value: Any) -> ValueInfoProto:
     from onnx import TensorProto, helper
 
-    return helper.make_tensor_value_info(value.name, TensorProto.DataType.Value(_TYPES[value.type]), value.shape)
+    return helper.make_tensor_value_info(value.name, TensorProto.DataType.Value(_TYPES[value.type]), None)
 
 
 _TYPES = {
