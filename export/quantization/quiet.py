@@ -7,6 +7,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
+_TALKER = "onnxruntime.quantization.matmul_nbits_quantizer"  # a line for every node, once the root logger listens
+
 
 @contextmanager
 def quiet_runtime() -> Iterator[None]:
@@ -17,8 +19,9 @@ def quiet_runtime() -> Iterator[None]:
     """
     import onnxruntime
 
-    root = logging.root
-    handlers, level = list(root.handlers), root.level
+    root, talker = logging.root, logging.getLogger(_TALKER)
+    handlers, levels = list(root.handlers), (root.level, talker.level)
+    talker.setLevel(logging.WARNING)
     onnxruntime.set_default_logger_severity(3)
     try:
         with redirect_stdout(io.StringIO()):
@@ -26,4 +29,5 @@ def quiet_runtime() -> Iterator[None]:
     finally:
         onnxruntime.set_default_logger_severity(2)  # its default; it cannot be asked for
         root.handlers[:] = handlers
-        root.setLevel(level)
+        root.setLevel(levels[0])
+        talker.setLevel(levels[1])

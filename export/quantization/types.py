@@ -33,7 +33,7 @@ def infer_types(model: ModelProto) -> ModelProto:
 
 
 def _asked(model: ModelProto, names: list[str]) -> list[ValueInfoProto]:
-    """ONNX Runtime tells the types of outputs, and takes outputs without any. An unknown shape looks like a scalar's."""
+    """ONNX Runtime tells the types of outputs, and takes outputs without any; their shapes are not always true."""
     import onnx
     import onnxruntime
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -91,6 +95,23 @@ def test_stored_weights_keep_kernels_and_a_scale_for_each_channel(
     assert types[32, 1, 6, 6] == TensorProto.INT8
     assert (32, 1, 1, 1) in types
     assert types[288, 3] == TensorProto.FLOAT  # 864 numbers: too few to gain
+
+
+def test_a_process_that_has_set_up_no_logging_hears_nothing_either(
+    wide: bytes, wide_signature: Signature, wide_rows: Rows, tmp_path: Path
+) -> None:
+    saved = tmp_path / "quantizer.pickle"
+    saved.write_bytes(pickle.dumps(Quantizer(wide, wide_signature, wide_rows)))
+    code = f"""
+import logging, pickle
+from export.recipes import recipe_named
+pickle.load(open({str(saved)!r}, "rb")).quantize(recipe_named("int4"))
+print(logging.root.handlers, logging.root.level)
+"""
+    command = [sys.executable, "-c", code]
+    environment = {"PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("[] 30", "")
 
 
 def test_small_matrices_are_not_for_four_bits(convolution: bytes, signature: Signature, rows: Rows) -> None:
