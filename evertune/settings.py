@@ -82,6 +82,7 @@ class ExportSettings(_Section):
     parity_absolute: float = Field(default=1e-4, gt=0)  # largest difference of a probability, FP32 against the source
     threads: int = Field(default=1, ge=1)  # of ONNX Runtime while measuring
     recipes: tuple[str, ...] = ()  # precisions to try, by name as in docs/export.md; empty: those that it lists
+    quantization_aware: bool = False  # fine-tune a copy of the weights where INT8 fails on accuracy alone
 
 
 class ServeSettings(_Section):

@@ -18,13 +18,17 @@ from evertune.statistics import Interval, paired_noninferiority
 from evertune.task import Splits, Task
 from evertune.tensors import Array, Signature, Tensors
 from export.candidate import Candidate
-from export.choose import choose, too_slow
+from export.choose import choose, short_of_accuracy, too_slow
 from export.converters import converter_for
+from export.converters.forward import TorchForward
 from export.converters.source import Source
 from export.measure import measure_latency
 from export.parity import BATCH_SIZES, Parity, compare
 from export.quantization import candidates, optimise, strided
-from export.recipes import FP32, QUICK, RECIPES, recipe_named
+from export.quantization.aware import fine_tuned
+from export.quantization.candidates import Prove
+from export.quantization.samples import samples_of
+from export.recipes import FP32, QUICK, RECIPES, aware, recipe_named
 from export.result import ExportResult
 from export.verify import check_outputs, verify
 
@@ -58,14 +62,13 @@ def export_model(
         splits: Calibration rows set quantization ranges, validation rows judge. Test rows are not touched.
         settings: Allowance, parity, threads.
         limits: What the model may cost.
-        seed: Kept for recipes that draw at random; none does yet.
+        seed: Of the order of rows in quantization-aware fine-tuning.
         quick: Fewer timing rounds, at most 4,096 validation rows, and no accuracy for a candidate that is too slow
             anyway; for trials of a search.
 
     Raises:
         ExportError: The model does not convert, does not fit the task, or no precision is within the limits.
     """
-    del seed
     rows = splits.validation.take(strided(len(splits.validation), _QUICK_ROWS)) if quick else splits.validation
     source, session, parity = convert(
         model, task.signature, rows.inputs, settings, kind=task.kind, parameters=task.parameters
@@ -79,6 +82,9 @@ def export_model(
         timed = [_without_slow(candidate, sessions) for candidate in timed]
     measured = _with_accuracy(timed, sessions, rows, task, settings)
     judged, chosen, reason = choose(measured, settings=settings, limits=limits)
+    if settings.quantization_aware and not quick and chosen.recipe == FP32:
+        measured += _last_resort(model, task, splits, source, session, measured, settings, seed)
+        judged, chosen, reason = choose(measured, settings=settings, limits=limits)
     return ExportResult(judged, chosen, reason, parity, len(rows))
 
 
@@ -154,6 +160,17 @@ def _compare(
     )
 
 
+def _prover(source: Source, task: Task, rows: Tensors, settings: ExportSettings) -> Prove:
+    first = {name: value[:64] for name, value in rows.items()}
+
+    def prove(content: bytes) -> tuple[Session, Parity]:
+        session = verify(content, task.signature, threads=settings.threads)
+        check_outputs(session.run(first), task.signature, task.kind)
+        return session, _compare(session, source, task, rows, settings, free=True)
+
+    return prove
+
+
 def _quantized(
     source: Source,
     fp32: Session,
@@ -163,13 +180,7 @@ def _quantized(
     settings: ExportSettings,
     quick: bool,
 ) -> list[tuple[Candidate, Session | None]]:
-    first = {name: value[:64] for name, value in validation.inputs.items()}
-
-    def prove(content: bytes) -> tuple[Session, Parity]:
-        session = verify(content, task.signature, threads=settings.threads)
-        check_outputs(session.run(first), task.signature, task.kind)
-        return session, _compare(session, source, task, validation.inputs, settings, free=True)
-
+    prove = _prover(source, task, validation.inputs, settings)
     recipes = QUICK if quick else tuple(map(recipe_named, settings.recipes)) or RECIPES
     loses = None if quick else _loses(fp32, task, calibration, settings)
     return candidates(source.model_bytes, task.signature, calibration, recipes, prove, loses)
@@ -188,6 +199,33 @@ def _loses(fp32: Session, task: Task, rows: Rows, settings: ExportSettings) -> C
         return max(times.ratio[""].values()) <= _HOPELESS_RATIO
 
     return loses
+
+
+def _last_resort(
+    model: Any,
+    task: Task,
+    splits: Splits,
+    source: Source,
+    fp32: Session,
+    measured: list[Candidate],
+    settings: ExportSettings,
+    seed: int,
+) -> list[Candidate]:
+    """A measured candidate on fine-tuned weights; none where INT8 is slow anyway or torch cannot train the model."""
+    recipes = [
+        recipe for recipe in map(recipe_named, short_of_accuracy(measured, settings)) if recipe.method == "static"
+    ]
+    if not recipes or not isinstance(source.predict, TorchForward):
+        return []
+    with fine_tuned(source.predict, splits.train.inputs, samples_of(splits.calibration), seed=seed):
+        tuned = optimise(
+            converter_for(model).convert(model, task.signature, kind=task.kind).model_bytes, task.signature
+        )
+    prove = _prover(source, task, splits.validation.inputs, settings)
+    made = candidates(tuned, task.signature, splits.calibration, [aware(recipes[0])], prove)
+    sessions = {FP32: fp32, **{candidate.recipe: loaded for candidate, loaded in made if loaded is not None}}
+    timed = _with_latency([candidate for candidate, _ in made], sessions, splits.validation.inputs, _ROUNDS)
+    return _with_accuracy(timed, sessions, splits.validation, task, settings)
 
 
 def _without_slow(candidate: Candidate, sessions: dict[str, Session]) -> Candidate:

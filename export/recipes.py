@@ -15,7 +15,7 @@ stand in `[export] recipes`; the lists below are those that are tried unasked.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from evertune.errors import SettingsError
@@ -65,6 +65,11 @@ class Recipe:
     calibration: Calibration = "minmax"
     qoperator: bool = False
     block_rows: int = 32
+
+
+def aware(recipe: Recipe) -> Recipe:
+    """The same on weights that were fine-tuned for it."""
+    return replace(recipe, name="int8-aware")
 
 
 def recipe_named(name: str) -> Recipe:

@@ -39,11 +39,11 @@ def rounding(ranges: Ranges, *, observe: bool) -> AbstractContextManager[Any]:
 
     functions = _functions()
 
-    class Rounding(TorchFunctionMode):  # type: ignore[misc,no-untyped-call,unused-ignore]  # untyped in some versions
+    class Rounding(TorchFunctionMode):
         """Counts products; each place is one operator of the graph, as long as the model branches on nothing."""
 
         def __init__(self) -> None:
-            super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            super().__init__()
             self.place = 0
 
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
