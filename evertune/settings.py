@@ -83,6 +83,8 @@ class ExportSettings(_Section):
     threads: int = Field(default=1, ge=1)  # of ONNX Runtime while measuring
     routes: str = Field(default="auto", pattern="^(auto|all|first)$")  # to ONNX that are tried, the fastest is kept
     route_timeout_seconds: float = Field(default=300, gt=0)  # then a route of a full export counts as failed
+    recipes: tuple[str, ...] = ()  # precisions to try, by name as in docs/export.md; empty: those that it lists
+    quantization_aware: bool = False  # fine-tune a copy of the weights where INT8 fails on accuracy alone
 
 
 class ServeSettings(_Section):

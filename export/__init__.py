@@ -9,12 +9,13 @@ from export.footprint import Footprint, measure_untrained
 from export.over_limits import OverLimitsError
 from export.parity import Parity
 from export.pipeline import export_model
-from export.recipes import FP32, RECIPES
+from export.recipes import FP32, QUICK, RECIPES
 from export.result import ExportResult
 from export.seal import seal
 
 __all__ = [
     "FP32",
+    "QUICK",
     "RECIPES",
     "Candidate",
     "ExportResult",

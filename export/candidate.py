@@ -23,6 +23,7 @@ class Candidate:
         difference: Interval (95%) of the loss that the recipe adds to FP32's on the same rows; None for FP32.
         parity: Against the source model.
         refused: Why it is not shipped; None where it could be.
+        nodes_kept: Nodes that the recipe would quantize and that stayed in FP32, for accuracy's sake.
     """
 
     recipe: str
@@ -34,6 +35,7 @@ class Candidate:
     difference: Interval | None = None
     parity: Parity | None = None
     refused: str | None = None
+    nodes_kept: int = 0
 
     @property
     def size_bytes(self) -> int:
@@ -52,4 +54,5 @@ class Candidate:
             "difference": self.difference.to_json() if self.difference else None,
             "parity": self.parity.to_json() if self.parity else None,
             "refused": self.refused,
+            "nodes_kept": self.nodes_kept,
         }

@@ -90,6 +90,18 @@ def too_slow(candidate: Candidate) -> str | None:
     return f"takes {slowest:.2f} times as long as FP32 at batch {size}"
 
 
+def short_of_accuracy(candidates: Sequence[Candidate], settings: ExportSettings) -> list[str]:
+    """Recipes that would ship if they cost less accuracy, the fastest first."""
+    short = [
+        candidate
+        for candidate in candidates
+        if candidate.difference is not None
+        and candidate.difference.upper > settings.allowance_ratio
+        and too_slow(candidate) is None
+    ]
+    return [candidate.recipe for candidate in sorted(short, key=_mean_ratio)]
+
+
 def _mean_ratio(candidate: Candidate) -> float:
     return math.exp(sum(map(math.log, candidate.latency_ratio.values())) / len(candidate.latency_ratio))
 

@@ -16,8 +16,8 @@ from evertune.tensors import Signature, Tensors
 from export.choose import over_limits
 from export.measure import measure_latency
 from export.pipeline import convert
-from export.quantize import Quantizer
-from export.recipes import FP32, RECIPES
+from export.quantization import Quantizer
+from export.recipes import FP32, QUICK
 from export.verify import verify
 
 _ROUNDS = 7
@@ -70,7 +70,7 @@ def _quantized(
 ) -> list[Footprint]:
     found = []
     calibration = Rows(rows, np.zeros(_ROWS, np.int64))
-    for recipe in RECIPES:
+    for recipe in QUICK:
         try:
             content = Quantizer(model_bytes, signature, calibration).quantize(recipe)
             session = verify(content, signature, threads=settings.threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,12 +18,17 @@ from evertune.statistics import Interval, paired_noninferiority
 from evertune.task import Splits, Task
 from evertune.tensors import Array, Signature, Tensors
 from export.candidate import Candidate
-from export.choose import choose, too_slow
+from export.choose import choose, short_of_accuracy, too_slow
+from export.converters import converter_for
+from export.converters.forward import TorchForward
 from export.converters.source import Source
 from export.measure import measure_latency
 from export.parity import BATCH_SIZES, Parity, compare
-from export.quantize import Quantizer, strided
-from export.recipes import FP32, RECIPES
+from export.quantization import candidates, optimise, strided
+from export.quantization.aware import fine_tuned
+from export.quantization.candidates import Prove
+from export.quantization.samples import samples_of
+from export.recipes import FP32, QUICK, RECIPES, aware, recipe_named
 from export.result import ExportResult
 from export.routes import Routes
 from export.verify import check_outputs, verify
@@ -33,6 +39,9 @@ _QUICK_ROWS = 4096  # validation rows that a trial is scored on, at most
 # Rows at a time through ONNX Runtime: the server's largest batch by default. Dynamic INT8 takes the scale of its
 # activations from the whole batch, so its accuracy is that of the batches in which it is run.
 _RUN_ROWS = BATCH_SIZES[-1]
+_MENDED_SHARE = 0.5  # of the allowance: the other half is for the interval on validation rows
+_MENDED_ROUNDS = 3
+_HOPELESS_RATIO = 1.5  # of FP32's latency; what is slower is not worth mending
 _ERROR_RATE = 0.025  # one side; the interval of both has 95%
 
 
@@ -54,14 +63,13 @@ def export_model(
         splits: Calibration rows set quantization ranges, validation rows judge. Test rows are not touched.
         settings: Allowance, parity, threads.
         limits: What the model may cost.
-        seed: Kept for recipes that draw at random; none does yet.
+        seed: Of the order of rows in quantization-aware fine-tuning.
         quick: Fewer timing rounds, at most 4,096 validation rows, and no accuracy for a candidate that is too slow
             anyway; for trials of a search.
 
     Raises:
         ExportError: The model does not convert, does not fit the task, or no precision is within the limits.
     """
-    del seed
     rows = splits.validation.take(strided(len(splits.validation), _QUICK_ROWS)) if quick else splits.validation
     source, session, parity = convert(
         model,
@@ -72,15 +80,18 @@ def export_model(
         parameters=task.parameters,
         full=not quick,
     )
-    sessions, candidates = {FP32: session}, [Candidate(FP32, source.model_bytes, parity=parity)]
-    for candidate, loaded in _quantized(source, task, splits.calibration, rows, settings):
-        candidates.append(candidate)
+    sessions, found = {FP32: session}, [Candidate(FP32, source.model_bytes, parity=parity)]
+    for candidate, loaded in _quantized(source, session, task, splits.calibration, rows, settings, quick):
+        found.append(candidate)
         sessions.update({candidate.recipe: loaded} if loaded is not None else {})
-    timed = _with_latency(candidates, sessions, rows.inputs, _QUICK_ROUNDS if quick else _ROUNDS)
+    timed = _with_latency(found, sessions, rows.inputs, _QUICK_ROUNDS if quick else _ROUNDS)
     if quick:
         timed = [_without_slow(candidate, sessions) for candidate in timed]
     measured = _with_accuracy(timed, sessions, rows, task, settings)
     judged, chosen, reason = choose(measured, settings=settings, limits=limits)
+    if settings.quantization_aware and not quick and chosen.recipe == FP32:
+        measured += _last_resort(model, task, splits, source, session, measured, settings, seed)
+        judged, chosen, reason = choose(measured, settings=settings, limits=limits)
     return ExportResult(judged, chosen, reason, parity, len(rows))
 
 
@@ -141,6 +152,7 @@ class _Meaning:
 
 
 def _proved(source: Source, task: _Meaning, rows: Tensors, settings: ExportSettings) -> tuple[Source, Session, Parity]:
+    source = replace(source, model_bytes=optimise(source.model_bytes, task.signature))
     session = verify(source.model_bytes, task.signature, threads=settings.threads)
     return source, session, _compare(session, source, task, rows, settings)
 
@@ -165,25 +177,72 @@ def _compare(
     )
 
 
+def _prover(source: Source, task: Task, rows: Tensors, settings: ExportSettings) -> Prove:
+    first = {name: value[:64] for name, value in rows.items()}
+
+    def prove(content: bytes) -> tuple[Session, Parity]:
+        session = verify(content, task.signature, threads=settings.threads)
+        check_outputs(session.run(first), task.signature, task.kind)
+        return session, _compare(session, source, task, rows, settings, free=True)
+
+    return prove
+
+
 def _quantized(
-    source: Source, task: Task, calibration: Rows, validation: Rows, settings: ExportSettings
+    source: Source,
+    fp32: Session,
+    task: Task,
+    calibration: Rows,
+    validation: Rows,
+    settings: ExportSettings,
+    quick: bool,
 ) -> list[tuple[Candidate, Session | None]]:
-    made: list[tuple[Candidate, Session | None]] = []
-    quantizer: Quantizer | None = None
-    signature, first = task.signature, {name: value[:64] for name, value in validation.inputs.items()}
-    for recipe in RECIPES:
-        try:
-            quantizer = quantizer or Quantizer(source.model_bytes, signature, calibration)
-            content = quantizer.quantize(recipe)
-            session = verify(content, signature, threads=settings.threads)
-            check_outputs(session.run(first), signature, task.kind)
-            parity = _compare(session, source, task, validation.inputs, settings, free=True)
-        except ExportError as error:  # a precision that cannot be made is a finding, not a failure
-            made.append((Candidate(recipe.name, refused=error.message), None))
-            continue
-        size_ratio = len(content) / len(source.model_bytes)
-        made.append((Candidate(recipe.name, content, size_ratio=size_ratio, parity=parity), session))
-    return made
+    prove = _prover(source, task, validation.inputs, settings)
+    recipes = QUICK if quick else tuple(map(recipe_named, settings.recipes)) or RECIPES
+    loses = None if quick else _loses(fp32, task, calibration, settings)
+    return candidates(source.model_bytes, task.signature, calibration, recipes, prove, loses)
+
+
+def _loses(fp32: Session, task: Task, rows: Rows, settings: ExportSettings) -> Callable[[bytes], bool]:
+    """Judges on calibration rows, whose labels decide nothing else: validation rows judge what comes of it."""
+    expected = row_losses(task.kind, outputs_of(fp32, rows.inputs), rows.labels, task.parameters)
+
+    def loses(content: bytes) -> bool:
+        session = Session(content, task.signature, threads=settings.threads)
+        found = row_losses(task.kind, outputs_of(session, rows.inputs), rows.labels, task.parameters)
+        if (found - expected).mean() <= settings.allowance_ratio * _MENDED_SHARE:
+            return False
+        times = measure_latency({FP32: fp32, "": session}, rows.inputs, baseline=FP32, rounds=_MENDED_ROUNDS)
+        return max(times.ratio[""].values()) <= _HOPELESS_RATIO
+
+    return loses
+
+
+def _last_resort(
+    model: Any,
+    task: Task,
+    splits: Splits,
+    source: Source,
+    fp32: Session,
+    measured: list[Candidate],
+    settings: ExportSettings,
+    seed: int,
+) -> list[Candidate]:
+    """A measured candidate on fine-tuned weights; none where INT8 is slow anyway or torch cannot train the model."""
+    recipes = [
+        recipe for recipe in map(recipe_named, short_of_accuracy(measured, settings)) if recipe.method == "static"
+    ]
+    if not recipes or not isinstance(source.predict, TorchForward):
+        return []
+    with fine_tuned(source.predict, splits.train.inputs, samples_of(splits.calibration), seed=seed):
+        tuned = optimise(
+            converter_for(model).convert(model, task.signature, kind=task.kind).model_bytes, task.signature
+        )
+    prove = _prover(source, task, splits.validation.inputs, settings)
+    made = candidates(tuned, task.signature, splits.calibration, [aware(recipes[0])], prove)
+    sessions = {FP32: fp32, **{candidate.recipe: loaded for candidate, loaded in made if loaded is not None}}
+    timed = _with_latency([candidate for candidate, _ in made], sessions, splits.validation.inputs, _ROUNDS)
+    return _with_accuracy(timed, sessions, splits.validation, task, settings)
 
 
 def _without_slow(candidate: Candidate, sessions: dict[str, Session]) -> Candidate:

@@ -22,7 +22,7 @@ from evertune.task import Splits, Task
 from evertune.tensors import Array, Tensors
 from export.hardware import hardware, versions
 from export.pipeline import outputs_of
-from export.quantize import strided
+from export.quantization import strided
 from export.recipes import FP32
 from export.result import ExportResult
 

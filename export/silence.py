@@ -13,8 +13,12 @@ _LOGGERS = (
     # "Setting ONNX exporter to use operator set version 18", although the version is given.
     "torch.onnx._internal.exporter._compat",
 )
-# "failed to infer the type of tensor: v17. Skip to quantize it.", of operators of `ai.onnx.ml`; to the root logger.
-_MESSAGE = "failed to infer the type of tensor"
+# Of ONNX Runtime's quantizer, to the root logger: what it leaves in FP32, as it should.
+_MESSAGES = (
+    "failed to infer the type of tensor",  # "v17. Skip to quantize it.": of operators of `ai.onnx.ml`
+    "Inference failed or unsupported type to quantize",  # of integers
+    "Axis 1 is out-of-range for weight",  # of biases, which get one scale
+)
 _WARNINGS = (
     # copyreg copies torch's own pytree leaves through a class that torch itself deprecates.
     (FutureWarning, r"`isinstance\(treespec, LeafSpec\)` is deprecated"),
@@ -43,4 +47,4 @@ def known_noise() -> Iterator[None]:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    return not record.getMessage().startswith(_MESSAGE)
+    return not record.getMessage().startswith(_MESSAGES)

@@ -14,7 +14,7 @@ from evertune.tensors import Signature
 
 FILE_NAME = "manifest.json"
 FORMAT_VERSION = 1
-RECIPES = ("fp32", "int8-dynamic", "int8-static-all", "int8-static-matmul")
+RECIPES = re.compile(r"fp32|(fp16|int8|int4)(-[a-z0-9]+)*")  # precision, then how; export/recipes.py has the words
 REQUIRED_FILES = ("model.onnx", "calibration.json", "reference.json", "golden.json")
 
 # Flat names only: no folders, no "..", no leading dot, nothing that a shell or another system reads differently.
@@ -51,7 +51,7 @@ class Manifest:
         labels: Class or label names, item ids, or the target's name.
         signature: Inputs and outputs of the graph.
         preprocessing: Names the content file with the host-side steps; empty where the graph does everything.
-        recipe: Precision of the model: one of `RECIPES`.
+        recipe: Precision of the model: a name that `RECIPES` matches.
         files: Every content file except the manifest, by name.
         parameters: What the kind needs at serving time, such as `loss_scale`.
     """
@@ -140,7 +140,7 @@ class Manifest:
         missing = [name for name in REQUIRED_FILES if name not in self.files]
         if missing:
             raise damaged(FILE_NAME, f"lists no {', '.join(missing)}")
-        if self.recipe not in RECIPES:
+        if not RECIPES.fullmatch(self.recipe):
             raise damaged(FILE_NAME, f"has the unknown recipe {self.recipe!r}")
         if len(set(self.labels)) != len(self.labels) or not self.labels:
             raise damaged(FILE_NAME, "has no labels, or the same label twice")

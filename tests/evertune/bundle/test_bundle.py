@@ -146,7 +146,7 @@ def test_file_names_that_are_paths_are_refused_before_anything_is_read(content: 
     ("key", "value", "message"),
     [
         ("format_version", 2, "format version 2.*Upgrade"),
-        ("recipe", "int4", "unknown recipe 'int4'"),
+        ("recipe", "int3", "unknown recipe 'int3'"),
         ("labels", [], "no labels"),
         ("labels", ["a", "a"], "same label twice"),
         ("labels", [1], "not a text"),

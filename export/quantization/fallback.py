@@ -1,0 +1,46 @@
+"""Back to FP32 where quantization costs too much."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from evertune.errors import ExportError
+from export.quantization.noise import worst_nodes
+from export.quantization.quantizer import Quantizer
+from export.recipes import Recipe
+
+MOST_ROUNDS = 10
+_MOST_SHARE = 0.5  # of the nodes; a model of which more must stay in FP32 gains too little
+
+
+def fallback(quantizer: Quantizer, recipe: Recipe, loses: Callable[[bytes], bool]) -> tuple[bytes, tuple[str, ...]]:
+    """Quantizes, and returns the worst nodes to FP32, a few more each round, until the model no longer loses.
+
+    Args:
+        quantizer: Of the model.
+        recipe: How.
+        loses: Whether an ONNX file costs more accuracy than allowed; to be judged on other rows than those that decide
+            what ships.
+
+    Returns:
+        The ONNX file and the names of the nodes in FP32. Where ten rounds do not help: the file as if none had been
+        tried, and no names.
+
+    Raises:
+        ExportError: The recipe cannot be made.
+    """
+    content = quantizer.quantize(recipe)
+    if not loses(content):
+        return content, ()
+    ranked = worst_nodes(quantizer, recipe)
+    step = max(1, math.ceil(_MOST_SHARE * len(ranked) / MOST_ROUNDS))
+    for count in range(step, min(len(ranked), step * MOST_ROUNDS) + 1, step):
+        kept = tuple(ranked[:count])
+        try:
+            mended = quantizer.quantize(recipe, keep=kept)
+        except ExportError:  # nothing is left to quantize
+            break
+        if not loses(mended):
+            return mended, kept
+    return content, ()

@@ -1,0 +1,94 @@
+"""Constant folding and fusions that hold on any processor."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evertune.tensors import Signature
+from export.graph import finish, graphs
+from export.quantization.quiet import quiet_runtime
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto
+
+_FUSED = {"MatMul", "Gemm", "Conv", "ConvTranspose"}
+
+
+def optimise(model_bytes: bytes, signature: Signature) -> bytes:
+    """The same model with constants folded and operators fused, or unchanged where there is nothing to fuse.
+
+    Args:
+        model_bytes: As `export.graph.finish` left it.
+        signature: Of the model.
+
+    Returns:
+        ONNX bytes; the same in every process.
+    """
+    if not operators(model_bytes) & _FUSED:
+        return model_bytes
+    try:
+        return finish(fold(model_bytes), signature)
+    except Exception:  # whatever ONNX Runtime raises: a model that it does not fold may still be served
+        return model_bytes
+
+
+def fold(model_bytes: bytes) -> ModelProto:
+    """ONNX Runtime's basic level.
+
+    It folds constants, drops what does nothing, and fuses convolutions with BatchNormalization, products with their
+    bias, and the parts of Gelu and LayerNormalization. Higher levels write operators and layouts of the processor at
+    hand, which another one may not have.
+
+    Raises:
+        Exception: Whatever ONNX Runtime raises.
+    """
+    import onnx
+    import onnxruntime
+
+    model = onnx.ModelProto.FromString(model_bytes)
+    _subtractions_to_additions(model.graph)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "folded.onnx"
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(target)
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.log_severity_level = 3
+        with quiet_runtime():
+            onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        folded = onnx.load(target)
+    _drop_unused_domains(folded)
+    return folded
+
+
+def operators(model_bytes: bytes) -> set[str]:
+    """Kinds of operators in the graph and its subgraphs."""
+    import onnx
+
+    return {node.op_type for graph in graphs(onnx.ModelProto.FromString(model_bytes).graph) for node in graph.node}
+
+
+def _subtractions_to_additions(graph: GraphProto) -> None:
+    """Adds -c in place of subtracting c, as Keras' BatchNormalization does: only additions fuse into a convolution."""
+    from onnx import TensorProto, numpy_helper
+
+    floats = {item.name: item for item in graph.initializer if item.data_type == TensorProto.FLOAT}
+    for node in graph.node:
+        if node.op_type == "Sub" and node.input[1] in floats:
+            negative = f"{node.input[1]}_negative"
+            if negative not in floats:
+                value = np.negative(numpy_helper.to_array(floats[node.input[1]]))
+                floats[negative] = numpy_helper.from_array(value, negative)
+                graph.initializer.append(floats[negative])
+            node.op_type, node.input[1] = "Add", negative
+
+
+def _drop_unused_domains(model: ModelProto) -> None:
+    """ONNX Runtime declares every domain that it knows."""
+    used = {"", *(node.domain for graph in graphs(model.graph) for node in graph.node)}
+    kept = [each for each in model.opset_import if each.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
