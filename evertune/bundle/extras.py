@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from evertune.bundle.audit import read_checked, read_plain
-from evertune.bundle.canonical import damaged, from_canonical, to_canonical
+from evertune.bundle.canonical import MOST_BYTES, damaged, from_canonical, to_canonical
 from evertune.bundle.manifest import FileEntry
 from evertune.errors import BundleError
 
 FILE_NAME = "extras.json"
 ATTESTATION = "attestation.json"
 TRAINING = "training"
+_MOST_TRAINING_BYTES = 1 << 40  # of one file
 
 
 def read_extras(attestation: Mapping[str, Any], training: Path | None) -> dict[str, bytes]:
@@ -36,7 +37,7 @@ def read_extras(attestation: Mapping[str, Any], training: Path | None) -> dict[s
         raise BundleError(f"the attestation is not JSON: {error}", fix="Use plain JSON values.") from error
     if training is not None:
         for name in _walk(training):
-            files[f"{TRAINING}/{name}"] = read_plain(training, name)
+            files[f"{TRAINING}/{name}"] = read_plain(training, name, _MOST_TRAINING_BYTES)
     entries = {name: vars(FileEntry.of(content)) for name, content in files.items()}
     return {**files, FILE_NAME: to_canonical(entries)}
 
@@ -47,19 +48,25 @@ def check(bundle: Path, prefix: str) -> dict[str, bytes]:
     Raises:
         BundleError: Names the file that is missing, unknown, a link, or changed.
     """
-    entries = from_canonical(read_plain(bundle, FILE_NAME), FILE_NAME)
+    entries = from_canonical(read_plain(bundle, FILE_NAME, MOST_BYTES), FILE_NAME)
     listed = {name for name in entries if name.startswith(prefix)}
     folder = bundle / TRAINING
     present = {f"{TRAINING}/{name}" for name in _walk(folder)} if prefix == f"{TRAINING}/" else {ATTESTATION}
     for name in sorted(present ^ listed):
         raise damaged(name, f"is not listed in {FILE_NAME}" if name in present else f"is missing; {FILE_NAME} lists it")
+    return {name: read_checked(bundle, name, _entry(name, entries[name])) for name in sorted(listed)}
+
+
+def _entry(name: str, data: Any) -> FileEntry:
     try:
-        return {name: read_checked(bundle, name, FileEntry(**entries[name])) for name in sorted(listed)}
-    except TypeError as error:
+        return FileEntry.from_json(name, data)
+    except (KeyError, TypeError, ValueError) as error:
         raise damaged(FILE_NAME, f"holds a bad entry: {error}") from error
 
 
 def _walk(folder: Path) -> Iterator[str]:
+    if folder.is_symlink():
+        raise damaged(folder.name, "is a link")
     for parent, folders, names in os.walk(folder):
         for name in (*folders, *names):
             if (Path(parent) / name).is_symlink():
