@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -66,13 +67,28 @@ def hash_checked(folder: Path, name: str, entry: FileEntry) -> None:
     Raises:
         BundleError: As `read_checked`.
     """
+    found = entry_of(folder, name, most_bytes=entry.size_bytes)
+    if found != entry:
+        raise _other(name, found.size_bytes, entry)
+
+
+def entry_of(folder: Path, name: str, most_bytes: int = 1 << 40) -> FileEntry:
+    """Hash and size of a plain file, of which at most one byte over `most_bytes` is read."""
     hashed, size_bytes = hashlib.sha256(), 0
     with open_plain(folder, name) as file:
-        while block := file.read(min(_BLOCK_BYTES, entry.size_bytes + 1 - size_bytes)):
+        while block := file.read(min(_BLOCK_BYTES, most_bytes + 1 - size_bytes)):
             hashed.update(block)
             size_bytes += len(block)
-    if FileEntry(hashed.hexdigest(), size_bytes) != entry:
-        raise _other(name, size_bytes, entry)
+    return FileEntry(hashed.hexdigest(), size_bytes)
+
+
+def copy_plain(folder: Path, name: str, target: Path) -> None:
+    """Copies a plain file, never through a link, and syncs the copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open_plain(folder, name) as source, open(target, "xb") as copy:
+        shutil.copyfileobj(source, copy, _BLOCK_BYTES)
+        copy.flush()
+        os.fsync(copy.fileno())
 
 
 def _other(name: str, size_bytes: int, entry: FileEntry) -> BundleError:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evertune.bundle import confidence, extras, preprocessing, reference
+from evertune.bundle import confidence, extras, preprocessing, reference, trust
 from evertune.bundle import golden as golden_file
-from evertune.bundle.audit import DIGEST, read_checked, read_content
+from evertune.bundle.audit import DIGEST, read_checked, read_content, read_plain
 from evertune.bundle.canonical import from_canonical
 from evertune.bundle.confidence import ConfidenceMap
 from evertune.bundle.golden import Golden
@@ -59,6 +60,8 @@ class Bundle:
         Raises:
             BundleError: Names the file that is missing, changed, unknown, a link, or malformed.
         """
+        if _content_of(folder) != folder:
+            extras.check_names(folder)
         if expected_digest is None and DIGEST.fullmatch(folder.name):
             expected_digest = folder.name
         manifest, files = read_content(_content_of(folder), expected_digest)
@@ -73,6 +76,31 @@ class Bundle:
             golden,
             preprocessing.read(manifest.preprocessing, files, manifest.signature),
         )
+
+    def signatures(self) -> bytes | None:
+        """The file `signatures.json`, not checked; None where nobody signed.
+
+        Raises:
+            BundleError: It is no plain file.
+        """
+        if self.content_path == self.path or not os.path.lexists(self.path / trust.FILE_NAME):
+            return None
+        return read_plain(self.path, trust.FILE_NAME, trust.MOST_BYTES)
+
+    def check_trust(self, trusted: Collection[str]) -> None:
+        """Refuses a bundle whose content, attestation and training files no trusted key has signed.
+
+        Args:
+            trusted: Public keys, 64 hex digits each.
+
+        Raises:
+            BundleError: It is unsigned, signed by others only, or was changed after it was signed.
+        """
+        signatures = self.signatures()
+        listed = extras.read_list(self.path) if signatures is not None else b""
+        trust.check_trust(self.digest, listed, signatures, trusted)
+        self.attestation()  # both are held against what was signed
+        _ = self.training_path
 
     @property
     def content_path(self) -> Path:

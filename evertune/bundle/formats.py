@@ -1,8 +1,8 @@
 """Versions of the manifest's format, and how an older one is read.
 
 A version is raised when an older reader would misunderstand what a newer writer seals. To add one: raise
-`FORMAT_VERSION`, add the step from the version before to `_STEPS`, keep all older steps, and keep a sealed bundle of the
-older version among the tests. The bytes of an old manifest are never rewritten, so its digest stays its address.
+`FORMAT_VERSION`, add the step from the version before to `_STEPS`, keep all older steps, and keep a bundle of the older
+version among the tests. The bytes of an old manifest are never rewritten, so its digest stays its address.
 """
 
 from __future__ import annotations

@@ -101,7 +101,9 @@ class Golden:
 
 def _fit(spec: TensorSpec, value: Array) -> None:
     shape = value.shape[1:]
-    fits = len(shape) == len(spec.shape) and all(size in (None, got) for size, got in zip(spec.shape, shape, strict=True))
+    fits = len(shape) == len(spec.shape) and all(
+        size in (None, got) for size, got in zip(spec.shape, shape, strict=True)
+    )
     if value.ndim == 0 or value.dtype.name != spec.dtype or not fits:
         found = f"{value.dtype}{list(value.shape)}"
         raise damaged(FILE_NAME, f"has {spec.name[:80]!r} as {found[:80]}, not as the signature says")

@@ -136,7 +136,9 @@ class Manifest:
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise damaged(FILE_NAME, f"holds a bad value: {error}") from error
         manifest._check()
-        if to_canonical(manifest.to_json()) != to_canonical(data):  # two spellings of one meaning would have two digests
+        if to_canonical(manifest.to_json()) != to_canonical(
+            data
+        ):  # two spellings of one meaning would have two digests
             raise damaged(FILE_NAME, "does not say what it is read as; a value is of another type than it should be")
         object.__setattr__(manifest, "_sealed", content)
         return manifest
@@ -184,7 +186,9 @@ class Manifest:
         if list(self.external_data) != sorted(set(self.external_data)):
             raise damaged(FILE_NAME, "has external_data that is not sorted, or names a file twice")
         if len(self.external_data) > _MOST_EXTERNAL_FILES:
-            raise damaged(FILE_NAME, f"has external_data of {len(self.external_data)} files, over {_MOST_EXTERNAL_FILES}")
+            raise damaged(
+                FILE_NAME, f"has external_data of {len(self.external_data)} files, over {_MOST_EXTERNAL_FILES}"
+            )
         for name, entry in self.files.items():
             most = _MOST_EXTERNAL_BYTES if name in self.external_data else MOST_BYTES
             most = _MOST_MODEL_BYTES if name == MODEL else most

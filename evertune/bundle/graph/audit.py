@@ -32,9 +32,9 @@ def audit_graph(data: bytes, name: str, external_bytes: Mapping[str, int]) -> No
         external_bytes: Size of each checked file beside it that holds weights of it.
 
     Raises:
-        BundleError: The bytes are no ONNX; an operator is of an unknown domain or may load files or run code; a tensor's
-            data is not as large as its shape, or lies in a file that is not listed; a listed file is not used; functions
-            call themselves; a node would make a giant tensor or loop for ever.
+        BundleError: The bytes are no ONNX; an operator is of an unknown domain, may load files or run code; a tensor's
+            data is not as large as its shape, or in a file that is not listed; a listed file is not used; functions call
+            themselves; a node would make a giant tensor or loop for ever.
     """
     try:
         facts = read_facts(data)
@@ -77,7 +77,9 @@ def _made(node: Node, constants: Mapping[str, list[int]]) -> int:
     if index is None or index >= len(node.inputs):
         return 0
     if node.operator == "Loop" and len(node.inputs) > 1 and node.inputs[1]:
-        return 0  # a condition ends it; that one of the frameworks says "at most 2**63 rounds" is how they spell "while"
+        return (
+            0  # a condition ends it; that one of the frameworks says "at most 2**63 rounds" is how they spell "while"
+        )
     sizes = constants.get(node.inputs[index], [])
     return sum(map(abs, sizes)) if node.operator == "Pad" else math.prod(map(abs, sizes))
 

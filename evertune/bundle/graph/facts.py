@@ -1,4 +1,4 @@
-"""What an audit needs to know of an ONNX file, gathered before anything is judged. Field numbers are those of onnx.proto."""
+"""What an audit needs to know of an ONNX file, gathered before anything is judged; numbers are those of onnx.proto."""
 
 from __future__ import annotations
 

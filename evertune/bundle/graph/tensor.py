@@ -121,7 +121,9 @@ def read_tensor(data: bytes, message: wire.Field) -> Tensor:
             tensor.typed[number] = tensor.typed.get(number, 0) + _count(data, each)
             if number == 7 and len(few) <= _MOST_INTS:
                 stop = min(each.end, each.start + 10 * _MOST_INTS)
-                few += wire.varints(data, each.start, stop) if packed and stop == each.end else [wire.signed(each.value)]
+                few += (
+                    wire.varints(data, each.start, stop) if packed and stop == each.end else [wire.signed(each.value)]
+                )
         elif number == 8 and packed:
             tensor.name = data[each.start : each.end].decode("utf-8", "backslashreplace")
         elif number == 9 and packed:
