@@ -49,7 +49,7 @@ def look_at(project: Project) -> Callable[[], dict[str, Any]]:
     from evertune.ledger import Ledger
     from monitoring.bundle_facts import BundleFacts
 
-    facts = BundleFacts(BundleStore(project.bundle_url))
+    facts = BundleFacts(BundleStore.of(project))
 
     def look() -> dict[str, Any]:
         with Ledger.open(project.ledger_url) as ledger:

@@ -11,7 +11,7 @@ _INT64, _STRING = 7, 8
 # By number of TensorProto.DataType: bits of one element in `raw_data`. Strings have none.
 _BITS = {
     **dict.fromkeys((1, 6, 12), 32),  # float32, int32, uint32
-    **dict.fromkeys((2, 3, 9, 17, 18, 19, 20, 24), 8),  # uint8, int8, bool, float8
+    **dict.fromkeys((2, 3, 9, 17, 18, 19, 20, 24, 27, 28), 8),  # uint8, int8, bool, float8, float6
     **dict.fromkeys((4, 5, 10, 16), 16),  # uint16, int16, float16, bfloat16
     **dict.fromkeys((7, 11, 13, 14), 64),  # int64, double, uint64, complex64
     **dict.fromkeys((21, 22, 23), 4),  # uint4, int4, float4
