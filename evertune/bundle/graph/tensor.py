@@ -11,11 +11,12 @@ _INT64, _STRING = 7, 8
 # By number of TensorProto.DataType: bits of one element in `raw_data`. Strings have none.
 _BITS = {
     **dict.fromkeys((1, 6, 12), 32),  # float32, int32, uint32
-    **dict.fromkeys((2, 3, 9, 17, 18, 19, 20, 24, 27, 28), 8),  # uint8, int8, bool, float8, float6
+    **dict.fromkeys((2, 3, 9, 17, 18, 19, 20, 24), 8),  # uint8, int8, bool, float8
     **dict.fromkeys((4, 5, 10, 16), 16),  # uint16, int16, float16, bfloat16
     **dict.fromkeys((7, 11, 13, 14), 64),  # int64, double, uint64, complex64
     **dict.fromkeys((21, 22, 23), 4),  # uint4, int4, float4
     **dict.fromkeys((25, 26), 2),  # uint2, int2
+    **dict.fromkeys((27, 28), 6),  # float6
     15: 128,  # complex128
 }
 # By the same number: in which field a value may stand otherwise; 5, int32_data, where nothing is said.
@@ -95,11 +96,11 @@ class Tensor:
         return -(-self.elements * _BITS.get(self.type, 0) // 8)
 
     def _values(self) -> int:
-        """How many entries of the typed field: complex numbers take two, small integers share one of 8 bits."""
+        """How many entries of the typed field: complex numbers take two, of 4 and 2 bits several share one of 8."""
         if self.type in (14, 15):
             return 2 * self.elements
         bits = _BITS.get(self.type, 8)
-        return self.elements if bits >= 8 else -(-self.elements * bits // 8)
+        return self.elements if bits > 4 else -(-self.elements * bits // 8)
 
 
 def read_tensor(data: bytes, message: wire.Field) -> Tensor:
