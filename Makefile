@@ -5,7 +5,7 @@ VENV ?= .venv
 SEED ?= 0
 DEMO_OUTPUT ?= runs
 PYTEST_ARGS ?=
-BENCH ?= $(basename $(notdir $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))))
+BENCH ?= $(subst _,-,$(basename $(notdir $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))))
 BENCH_ARGS ?= --quick
 COVERAGE_ARGS ?=
 

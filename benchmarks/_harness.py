@@ -1,6 +1,7 @@
 """What every benchmark is given, and what it hands back.
 
 A benchmark is a module in this folder whose name does not start with `_` and which holds `BENCHMARK = Benchmark(...)`.
+Its name on the command line has `-` where the module's has `_`.
 It is imported to be listed, so a module imports what is heavy (torch, Keras, a server) inside its own functions.
 """
 
@@ -87,7 +88,7 @@ def discover() -> dict[str, Benchmark]:
     folder = str(Path(__file__).parent)
     modules = pkgutil.iter_modules([folder])
     names = sorted(each.name for each in modules if not each.name.startswith("_") and not each.ispkg)
-    return {name: importlib.import_module(f"benchmarks.{name}").BENCHMARK for name in names}
+    return {name.replace("_", "-"): importlib.import_module(f"benchmarks.{name}").BENCHMARK for name in names}
 
 
 def result(name: str, options: Options, outcome: Outcome) -> dict[str, Any]:
