@@ -134,7 +134,7 @@ def _is_valid(public_key: str, signature: str, message: bytes) -> bool:
 
 def _refuse(digest: str, problem: str) -> BundleError:
     return BundleError(
-        f"bundle {digest[:12]} {problem}; bundles.require_signature_of asks for another",
+        f"bundle {digest[:12]} {problem}: {FILE_NAME} has nothing that bundles.require_signature_of asks for",
         fix="Check where it comes from. If you vouch for it, sign it: evertune sign " + digest[:12],
         file=FILE_NAME,
         digest=digest,
