@@ -22,6 +22,7 @@ def export(
 
     The bundle goes to the store under the digest of its content. Without --promote nothing is served yet.
     """
+    from cli.alias_command import try_alias
     from cli.output import print_json
     from cli.promote_command import promote_bundle
     from evertune.settings import load_project
@@ -30,6 +31,8 @@ def export(
     bundle = _ship(project, study)
     attestation = bundle.attestation() or {}
     deployment = promote_bundle(project, bundle, f"winner of the study {study}") if promote else None
+    if promote:
+        try_alias(project, bundle)
     if json_output:
         print_json(
             {

@@ -1,7 +1,8 @@
-"""`evertune key`: who may call the server."""
+"""`evertune key`: who may call the server, and who signs bundles."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ from cli.options import Json
 if TYPE_CHECKING:
     from evertune.keys import Key, Keyring
 
-app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
+app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys; make a key that signs bundles.")
 
 
 @app.command(epilog='Example: evertune key create "shop frontend" --role predict --role label')
@@ -49,6 +50,23 @@ def revoke(key_id: Annotated[str, typer.Argument(help="As `evertune key list` sh
     """Make a key useless, for good. Running servers notice within a second."""
     key = _keyring().revoke(key_id)
     print(f"{key.id} ({key.name}) is revoked.")
+
+
+@app.command(epilog="Example: evertune key signing ~/keys/evertune.pem")
+def signing(
+    file: Annotated[Path, typer.Argument(help="Of the private key; a new file, readable by you alone.")],
+    json_output: Json = False,
+) -> None:
+    """Make an Ed25519 key pair that signs bundles."""
+    from cli.output import print_json
+    from evertune.bundle.trust import Signer
+
+    public_key = Signer.create(file)
+    if json_output:
+        print_json({"signing_key": str(file), "public_key": public_key})
+        return
+    print(f'[bundles]\nsigning_key = "{file}"                # where bundles are sealed; keep it secret')
+    print(f'require_signature_of = ["{public_key}"]  # where they are served')
 
 
 def _keyring() -> Keyring:

@@ -82,7 +82,7 @@ def export_labels(
     project = load_project()
     with Ledger.open(project.ledger_url) as ledger, counting("exporting") as advance:
         name = the_model(ledger, model)
-        pages = labelled_pages(ledger, name, Meanings(BundleStore(project.bundle_url)))
+        pages = labelled_pages(ledger, name, Meanings(BundleStore.of(project)))
         rows = write_labels(file, pages, advance)
     if json_output:
         print_json({"model": name, "rows": rows, "file": str(file)})
@@ -102,7 +102,7 @@ def _import(
     from cli.output import actor
     from evertune.bundle import BundleStore
 
-    meanings = Meanings(BundleStore(project.bundle_url))
+    meanings = Meanings(BundleStore.of(project))
     with Staging() as staging:
         with counting("checking") as advance:
             findings = check(read_entries(file, columns), ledger, meanings, staging, advance)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli import (
+    alias_command,
     approve_command,
     demo_command,
     doctor_command,
@@ -25,6 +26,7 @@ from cli import (
     retune_command,
     rollback_command,
     serve_command,
+    sign_command,
     status_command,
     tune_command,
     up_command,
@@ -53,6 +55,8 @@ _COMMANDS = (
     ("pause", pause_command.pause, 'evertune pause --for 2h --reason "stocktaking"'),
     ("resume", resume_command.resume, "evertune resume"),
     ("promote", promote_command.promote, "evertune promote 4f0c2a9be1d7"),
+    ("alias", alias_command.alias, "evertune alias 4f0c2a9be1d7"),
+    ("sign", sign_command.sign, "evertune sign 4f0c2a9be1d7"),
     ("rollback", rollback_command.rollback, 'evertune rollback --reason "complaints"'),
     ("status", status_command.status, "evertune status --json"),
     ("explain", explain_command.explain, "evertune explain 3"),

@@ -22,14 +22,17 @@ def promote(
     """Make a bundle the champion of its model.
 
     The bundle is loaded and must give its golden outputs again on this machine before anything changes. A running
-    server swaps to it within a second without dropping a request.
+    server swaps to it within a second without dropping a request. BentoML's model store gets an entry for it.
     """
+    from cli.alias_command import try_alias
     from cli.output import print_json
     from evertune.bundle import BundleStore
     from evertune.settings import load_project
 
     project = load_project()
-    deployment = promote_bundle(project, BundleStore(project.bundle_url).get(digest), reason)
+    bundle = BundleStore.of(project).get(digest)
+    deployment = promote_bundle(project, bundle, reason)
+    try_alias(project, bundle)
     if json_output:
         print_json(deployment)
     else:
@@ -43,11 +46,14 @@ def promote_bundle(project: Project, bundle: Bundle, reason: str) -> dict[str, A
         The deployment as JSON.
 
     Raises:
-        BundleError: It does not; the champion stays.
+        BundleError: It does not, or no trusted key has signed it; the champion stays.
     """
     from cli.output import actor
     from evertune.ledger import Ledger
 
+    trusted = project.settings.bundles.require_signature_of
+    if trusted:
+        bundle.check_trust(trusted)
     bundle.verified_session()
     model = bundle.manifest.model
     with Ledger.open(project.ledger_url) as ledger:

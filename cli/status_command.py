@@ -51,7 +51,7 @@ def look_at(project: Project) -> Callable[[], dict[str, Any]]:
     from retune.foreign import Waiting
 
     waiting = Waiting(project)
-    facts = BundleFacts(BundleStore(project.bundle_url))
+    facts = BundleFacts(BundleStore.of(project))
 
     def look() -> dict[str, Any]:
         with Ledger.open(project.ledger_url) as ledger:

@@ -40,12 +40,14 @@ def unpack(data: bytes) -> Tensors:
         offset = 8 + length
         tensors: Tensors = {}
         for name, dtype, shape in _layout(data[8:offset]):
+            if name in tensors:
+                raise ValueError("the same name twice")
             count = math.prod(shape)
             tensors[name] = np.frombuffer(data, dtype, count, offset).reshape(shape)
             offset += count * dtype.itemsize
         if offset != len(data):
             raise ValueError("length")
-    except (ValueError, struct.error, TypeError, RecursionError) as error:
+    except (ValueError, struct.error, TypeError, RecursionError, OverflowError, SyntaxError) as error:
         raise InputError("packed tensors are damaged", fix="Restore the row from a backup, or drop it.") from error
     return tensors
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,21 @@ class StoreSettings(_Section):
 
     ledger_url: str = ""  # SQLAlchemy URL
     bundle_url: str = ""  # fsspec URL or folder
+
+
+class BundleSettings(_Section):
+    """`[bundles]`: who signs bundles, and whose bundles are served, compared and promoted."""
+
+    signing_key: str = ""  # file of an Ed25519 private key, which signs what is sealed here; empty: nothing is signed
+    require_signature_of: tuple[str, ...] = ()  # public keys of which one must have signed; empty: none is asked for
+
+    @field_validator("require_signature_of")
+    @classmethod
+    def _are_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for key in value:
+            if not re.fullmatch("[0-9a-f]{64}", key):
+                raise ValueError(f"{key[:80]!r} is no Ed25519 public key of 64 hex digits")
+        return value
 
 
 class LimitSettings(_Section):
@@ -179,6 +195,7 @@ class Settings(BaseSettings):
 
     project: ProjectSettings = ProjectSettings()
     store: StoreSettings = StoreSettings()
+    bundles: BundleSettings = BundleSettings()
     limits: LimitSettings = LimitSettings()
     tune: TuneSettings = TuneSettings()
     export: ExportSettings = ExportSettings()
@@ -239,6 +256,12 @@ class Project:
         if not url:
             return str(self.state / "bundles")
         return url if "://" in url else str(self.root / url)
+
+    @property
+    def signing_key_path(self) -> Path | None:
+        """File of the private key that signs bundles; None where nothing is signed."""
+        name = self.settings.bundles.signing_key
+        return self.root / Path(name).expanduser() if name else None
 
     @property
     def studies(self) -> Path:

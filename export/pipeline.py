@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from evertune.errors import ExportError
 from evertune.kinds import Parameters
 from evertune.losses import row_losses
 from evertune.rows import Rows

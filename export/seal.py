@@ -61,7 +61,9 @@ def seal(
         The bundle as read back from the store.
 
     Raises:
+        BundleError: The graph is one that no server would load; see `evertune.bundle.graph`.
         DataError: Calibration or test split is empty.
+        SettingsError: The store's signing key cannot be used.
         TaskError: The task's preprocessor makes other inputs than the task declares.
     """
     _require_rows(splits)
@@ -98,6 +100,7 @@ def seal(
             golden=_golden(session, splits.test, result.chosen.recipe),
             parameters=task.parameters,
         )
+        Bundle.open(content).audit()  # what no server would load must not be sealed
         return store.put(content, attestation=attestation, training=training)
 
 

@@ -126,7 +126,7 @@ def run(project: Project) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask_to_stop)
-    store = BundleStore(project.bundle_url)
+    store = BundleStore.of(project)
     with Ledger.open(project.ledger_url) as ledger, Exporter(ledger, store, project.settings.monitor) as exporter:
         _log.info("http://%s:%s/metrics", project.settings.monitor.host, exporter.port)
         stop.wait()

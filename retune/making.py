@@ -28,7 +28,7 @@ def make_challenger(order: Order) -> Challenger:
     Raises:
         EvertuneError: The rows, the task or the search is at fault; the message says what to do.
     """
-    project, store = order.project, BundleStore(order.project.bundle_url)
+    project, store = order.project, BundleStore.of(order.project)
     job, live = _order_of(order)
     champion = store.get(job.detail["champion_digest"])
     window = LabelledWindow(decoded(live, champion.manifest.kind, champion.manifest.labels))

@@ -38,7 +38,7 @@ def run(project: Project, once: bool = False) -> None:
     """
     stop = threading.Event()
     with Ledger.open(project.ledger_url) as ledger, _stopped_by_signals(stop):
-        worker = Worker(project, ledger, BundleStore(project.bundle_url), stop=stop)
+        worker = Worker(project, ledger, BundleStore.of(project), stop=stop)
         decider = Decider(ledger, project.settings.retune, evaluator_asks=project.settings.monitor.request_retune)
         if once:
             decider.step()

@@ -49,7 +49,7 @@ class Worker:
         self.metrics = metrics
         self.door = Door(Keyring(project.keys_path) if serve.require_keys else None)
         self._ledger = ledger
-        self._store = BundleStore(project.bundle_url)
+        self._store = BundleStore.of(project)
         self._encoders: dict[str, Encode] = {}
         self._spool = Spool(project.spool, limit_bytes=serve.max_spool_bytes)
         self._drain = DrainProcess(project.root, self._spool, rotate_seconds=serve.spool_drain_seconds)

@@ -50,7 +50,7 @@ def ship(
         raise SearchError(
             f"the weights of {study.folder}'s best trials are gone", fix="Search again.", folder=str(study.folder)
         )
-    target = store or BundleStore(project.bundle_url)
+    target = store or BundleStore.of(project)
     first: ExportError | None = None
     for record in candidates:
         try:

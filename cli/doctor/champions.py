@@ -8,6 +8,7 @@ from pathlib import Path
 from cli.doctor.finding import Finding
 from cli.doctor.ledger import sqlite_path
 from evertune.bundle import BundleStore
+from evertune.bundle.trust import Signer
 from evertune.errors import EvertuneError
 from evertune.keys import Keyring
 from evertune.ledger import Deployment, Ledger
@@ -22,7 +23,7 @@ def examine_champions(project: Project) -> Iterator[Finding]:
     champions = _champions(project)
     if not champions:
         yield Finding("champion", "warning", "no model was promoted yet", "evertune tune && evertune export --promote")
-    store = BundleStore(project.bundle_url)
+    store = BundleStore.of(project)
     for champion in champions:
         yield _examine(store, champion)
 
@@ -70,6 +71,27 @@ def examine_access(project: Project) -> Iterator[Finding]:
         yield Finding("keys", "warning", "nobody can call the server: there is no API key", "evertune key create NAME")
     else:
         yield Finding("keys", "ok", f"{len(good)} good API keys")
+    yield from _examine_signing(project)
     if not settings.retune.webhook_token:
         mend = "export EVERTUNE_RETUNE__WEBHOOK_TOKEN=$(openssl rand -hex 24)"
         yield Finding("webhook", "warning", "Alertmanager's webhook is refused: there is no token", mend)
+
+
+def _examine_signing(project: Project) -> Iterator[Finding]:
+    """Whether what is sealed here would be believed here."""
+    trusted, path = project.settings.bundles.require_signature_of, project.signing_key_path
+    if path is None:
+        if trusted:
+            text = "signatures are asked for, and what is sealed here gets none"
+            yield Finding("signing", "warning", text, "Set bundles.signing_key where models are exported and re-tuned.")
+        return
+    try:
+        public_key = Signer(path).public_key
+    except EvertuneError as error:
+        yield Finding("signing", "problem", error.message, error.fix)
+        return
+    if trusted and public_key not in trusted:
+        mend = f"Add {public_key} to bundles.require_signature_of."
+        yield Finding("signing", "warning", "the key that signs here is not among those that are asked for", mend)
+    else:
+        yield Finding("signing", "ok", f"bundles are signed by {public_key[:12]}")

@@ -94,6 +94,6 @@ def _study(project: Project, name: Any) -> Study | None:
 
 def _attestation(project: Project, digest: Any) -> dict[str, Any] | None:
     try:
-        return None if digest is None else BundleStore(project.bundle_url).get(str(digest)).attestation()
+        return None if digest is None else BundleStore.of(project).get(str(digest)).attestation()
     except BundleError:
         return None

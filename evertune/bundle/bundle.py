@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evertune.bundle import confidence, extras, preprocessing, reference
+from evertune.bundle import confidence, extras, preprocessing, reference, trust
 from evertune.bundle import golden as golden_file
-from evertune.bundle.audit import DIGEST, read_checked, read_content
+from evertune.bundle.audit import DIGEST, read_checked, read_content, read_plain
 from evertune.bundle.canonical import from_canonical
 from evertune.bundle.confidence import ConfidenceMap
 from evertune.bundle.golden import Golden
-from evertune.bundle.manifest import Manifest
+from evertune.bundle.graph import audit_graph
+from evertune.bundle.manifest import MODEL, Manifest
 from evertune.bundle.reference import Reference
 from evertune.preprocessing import Preprocessor
 
@@ -58,18 +60,47 @@ class Bundle:
         Raises:
             BundleError: Names the file that is missing, changed, unknown, a link, or malformed.
         """
+        if _content_of(folder) != folder:
+            extras.check_names(folder)
         if expected_digest is None and DIGEST.fullmatch(folder.name):
             expected_digest = folder.name
         manifest, files = read_content(_content_of(folder), expected_digest)
+        golden = Golden.from_json(from_canonical(files[golden_file.FILE_NAME], golden_file.FILE_NAME))
+        golden.fit(manifest.signature)
         return cls(
             manifest.digest,
             folder,
             manifest,
             ConfidenceMap.from_json(from_canonical(files[confidence.FILE_NAME], confidence.FILE_NAME)),
             Reference.from_json(from_canonical(files[reference.FILE_NAME], reference.FILE_NAME)),
-            Golden.from_json(from_canonical(files[golden_file.FILE_NAME], golden_file.FILE_NAME)),
+            golden,
             preprocessing.read(manifest.preprocessing, files, manifest.signature),
         )
+
+    def signatures(self) -> bytes | None:
+        """The file `signatures.json`, not checked; None where nobody signed.
+
+        Raises:
+            BundleError: It is no plain file.
+        """
+        if self.content_path == self.path or not os.path.lexists(self.path / trust.FILE_NAME):
+            return None
+        return read_plain(self.path, trust.FILE_NAME, trust.MOST_BYTES)
+
+    def check_trust(self, trusted: Collection[str]) -> None:
+        """Refuses a bundle whose content, attestation and training files no trusted key has signed.
+
+        Args:
+            trusted: Public keys, 64 hex digits each.
+
+        Raises:
+            BundleError: It is unsigned, signed by others only, or was changed after it was signed.
+        """
+        signatures = self.signatures()
+        listed = extras.read_list(self.path) if signatures is not None else b""
+        trust.check_trust(self.digest, listed, signatures, trusted)
+        self.attestation()  # both are held against what was signed
+        _ = self.training_path
 
     @property
     def content_path(self) -> Path:
@@ -79,7 +110,7 @@ class Bundle:
     @property
     def model_path(self) -> Path:
         """The ONNX file."""
-        return self.content_path / "model.onnx"
+        return self.content_path / MODEL
 
     @property
     def training_path(self) -> Path | None:
@@ -89,7 +120,7 @@ class Bundle:
             BundleError: A file in it was changed since it was stored.
         """
         folder = self.path / extras.TRAINING
-        if self.content_path == self.path or not folder.is_dir():
+        if self.content_path == self.path or not os.path.lexists(folder):
             return None
         extras.check(self.path, f"{extras.TRAINING}/")
         return folder
@@ -100,10 +131,9 @@ class Bundle:
         Raises:
             BundleError: The file was changed since it was stored.
         """
-        if self.content_path == self.path or not (self.path / extras.ATTESTATION).exists():
+        if self.content_path == self.path or not os.path.lexists(self.path / extras.ATTESTATION):
             return None
-        attestation: dict[str, Any] = json.loads(extras.check(self.path, extras.ATTESTATION)[extras.ATTESTATION])
-        return attestation
+        return from_canonical(extras.check(self.path, extras.ATTESTATION)[extras.ATTESTATION], extras.ATTESTATION)
 
     def model_bytes(self) -> bytes:
         """The ONNX model, hashed again now, so that what is loaded is what was sealed.
@@ -111,17 +141,39 @@ class Bundle:
         Raises:
             BundleError: The file was changed after the bundle was opened.
         """
-        return read_checked(self.content_path, "model.onnx", self.manifest.files["model.onnx"])
+        return read_checked(self.content_path, MODEL, self.manifest.files[MODEL])
 
-    def session(self, *, threads: int = 1, providers: tuple[str, ...] = CPU) -> Session:
-        """Loads the model and nothing more; see `verified_session` for serving.
+    def audit(self) -> None:
+        """Reads the graph and refuses what no honest export has; `session` does so first.
 
         Raises:
-            BundleError: ONNX Runtime refuses the model, or the file was changed.
+            BundleError: See `evertune.bundle.graph.audit_graph`.
+        """
+        self._audited()
+
+    def _audited(self) -> bytes:
+        model, files = self.model_bytes(), self.manifest.files
+        audit_graph(model, MODEL, {name: files[name].size_bytes for name in self.manifest.external_data})
+        return model
+
+    def session(self, *, threads: int = 1, providers: tuple[str, ...] = CPU) -> Session:
+        """Audits the graph and loads it, and nothing more; see `verified_session` for serving.
+
+        Raises:
+            BundleError: The audit or ONNX Runtime refuses the model, or a file was changed.
         """
         from evertune.runtime.session import Session  # ONNX Runtime is not needed to read a manifest
 
-        return Session(self.model_bytes(), self.manifest.signature, threads=threads, providers=providers)
+        manifest = self.manifest
+        return Session(
+            self._audited(),
+            manifest.signature,
+            threads=threads,
+            providers=providers,
+            external_data={
+                name: read_checked(self.content_path, name, manifest.files[name]) for name in manifest.external_data
+            },
+        )
 
     def verified_session(self, *, threads: int = 1, providers: tuple[str, ...] = CPU) -> Session:
         """Loads the model and proves it on the golden rows.

@@ -41,11 +41,24 @@ def from_canonical(content: bytes, name: str) -> dict[str, Any]:
         if to_canonical(data) != content:
             raise ValueError("not canonical")
     except (ValueError, RecursionError) as error:
-        raise damaged(name, f"is not canonical JSON ({error})") from error
+        raise damaged(name, f"is not canonical JSON ({str(error)[:200]})") from error
     return data
+
+
+def finite(value: Any) -> float:
+    """A JSON number as float.
+
+    Raises:
+        ValueError: It is of another type.
+        OverflowError: It is an integer that no float can hold.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{repr(value)[:80]} is no number")
+    return float(value)
 
 
 def damaged(name: str, problem: str) -> BundleError:
     """The error for one bad file of a bundle."""
     fix = "Fetch the bundle again, or export it again; the champion in use is not affected."
-    return BundleError(f"bundle file {name} {problem}", fix=fix, file=name)
+    shown = name[:200].encode("utf-8", "backslashreplace").decode()  # names on a disk need not be UTF-8
+    return BundleError(f"bundle file {shown} {problem}", fix=fix, file=shown)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from evertune.bundle import confidence, manifest
 from evertune.bundle import golden as golden_file
 from evertune.bundle import preprocessing as preprocessing_file
 from evertune.bundle import reference as reference_file
+from evertune.bundle.audit import copy_plain, entry_of
 from evertune.bundle.canonical import to_canonical
 from evertune.bundle.confidence import ConfidenceMap
 from evertune.bundle.golden import Golden
@@ -33,17 +35,19 @@ def write_content(
     reference: Reference,
     golden: Golden,
     parameters: Mapping[str, Any] | None = None,
+    external_data: Mapping[str, Path] = MappingProxyType({}),
 ) -> Manifest:
     """Writes `manifest.json` and the files it lists into an empty or new folder.
 
     Args, where the name does not say it:
         preprocessing: `Preprocessor.to_json()`; empty where the graph does everything.
+        external_data: Files by the name under which the model refers to them for weights, such as `model.onnx.data`.
 
     Returns:
         The manifest, whose digest is the bundle's address.
 
     Raises:
-        BundleError: A field is not allowed (unknown recipe, repeated label, empty name).
+        BundleError: A field is not allowed (malformed recipe, repeated label, empty name).
     """
     entry, preprocessing_files = preprocessing_file.entry_of(preprocessing)
     files = {
@@ -61,12 +65,16 @@ def write_content(
         signature,
         entry,
         recipe,
-        {name: FileEntry.of(content) for name, content in files.items()},
+        {name: FileEntry.of(content) for name, content in files.items()}
+        | {name: entry_of(path.parent, path.name) for name, path in external_data.items()},
         dict(parameters or {}),
+        tuple(sorted(external_data)),
     )
     checked = Manifest.from_bytes(draft.to_bytes())  # nothing is written that could not be read back
     preprocessing_file.read(checked.preprocessing, files, signature)
     for name, content in files.items():
         write_atomic(folder / name, content)
+    for name, path in external_data.items():
+        copy_plain(path.parent, path.name, folder / name)
     write_atomic(folder / manifest.FILE_NAME, checked.to_bytes())  # last: without it the folder is no content
     return checked

@@ -6,18 +6,23 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from evertune.bundle.audit import read_checked, read_plain
-from evertune.bundle.canonical import damaged, from_canonical, to_canonical
+from evertune.bundle.canonical import MOST_BYTES, damaged, from_canonical, to_canonical
 from evertune.bundle.manifest import FileEntry
+from evertune.bundle.trust import FILE_NAME as SIGNATURES
 from evertune.errors import BundleError
 
 FILE_NAME = "extras.json"
 ATTESTATION = "attestation.json"
 TRAINING = "training"
+_BESIDE = {"content", ATTESTATION, TRAINING, FILE_NAME, SIGNATURES}
+_TRAINING_FILE = re.compile(rf"{TRAINING}(/[^/\\\x00]{{1,200}}){{1,20}}")
+_MOST_TRAINING_BYTES = 1 << 40  # of one file
 
 
 def read_extras(attestation: Mapping[str, Any], training: Path | None) -> dict[str, bytes]:
@@ -36,7 +41,7 @@ def read_extras(attestation: Mapping[str, Any], training: Path | None) -> dict[s
         raise BundleError(f"the attestation is not JSON: {error}", fix="Use plain JSON values.") from error
     if training is not None:
         for name in _walk(training):
-            files[f"{TRAINING}/{name}"] = read_plain(training, name)
+            files[f"{TRAINING}/{name}"] = read_plain(training, name, _MOST_TRAINING_BYTES)
     entries = {name: vars(FileEntry.of(content)) for name, content in files.items()}
     return {**files, FILE_NAME: to_canonical(entries)}
 
@@ -47,19 +52,55 @@ def check(bundle: Path, prefix: str) -> dict[str, bytes]:
     Raises:
         BundleError: Names the file that is missing, unknown, a link, or changed.
     """
-    entries = from_canonical(read_plain(bundle, FILE_NAME), FILE_NAME)
-    listed = {name for name in entries if name.startswith(prefix)}
+    listed = {name: entry for name, entry in entries(read_list(bundle)).items() if name.startswith(prefix)}
     folder = bundle / TRAINING
     present = {f"{TRAINING}/{name}" for name in _walk(folder)} if prefix == f"{TRAINING}/" else {ATTESTATION}
-    for name in sorted(present ^ listed):
+    for name in sorted(present ^ set(listed)):
         raise damaged(name, f"is not listed in {FILE_NAME}" if name in present else f"is missing; {FILE_NAME} lists it")
+    return {name: read_checked(bundle, name, entry) for name, entry in sorted(listed.items())}
+
+
+def read_list(bundle: Path) -> bytes:
+    """The file `extras.json`.
+
+    Raises:
+        BundleError: It is missing, or no plain file.
+    """
+    return read_plain(bundle, FILE_NAME, MOST_BYTES)
+
+
+def entries(content: bytes) -> dict[str, FileEntry]:
+    """Hash and size by relative path, as `extras.json` lists them.
+
+    Raises:
+        BundleError: A path leaves the bundle, or is of something that belongs to no bundle, or an entry is malformed.
+    """
+    data = from_canonical(content, FILE_NAME)
+    for name in data:
+        if not (name == ATTESTATION or _TRAINING_FILE.fullmatch(name)) or {".", ".."} & set(name.split("/")):
+            raise damaged(FILE_NAME, f"lists the path {name[:140]!r}, which is not allowed")
+        if any(str(parent) in data for parent in PurePosixPath(name).parents):
+            raise damaged(FILE_NAME, f"lists {name[:140]!r} below a file")
     try:
-        return {name: read_checked(bundle, name, FileEntry(**entries[name])) for name in sorted(listed)}
-    except TypeError as error:
+        return {name: FileEntry.from_json(name, entry) for name, entry in data.items()}
+    except (KeyError, TypeError, ValueError) as error:
         raise damaged(FILE_NAME, f"holds a bad entry: {error}") from error
 
 
+def check_names(bundle: Path) -> None:
+    """Refuses what belongs to no bundle. Names with a leading dot are what file systems and a running `put` leave.
+
+    Raises:
+        BundleError: Names the first such file or folder.
+    """
+    for name in sorted(os.listdir(bundle)):
+        if name not in _BESIDE and not name.startswith("."):
+            raise damaged(name, "does not belong to a bundle")
+
+
 def _walk(folder: Path) -> Iterator[str]:
+    if folder.is_symlink():
+        raise damaged(folder.name, "is a link")
     for parent, folders, names in os.walk(folder):
         for name in (*folders, *names):
             if (Path(parent) / name).is_symlink():

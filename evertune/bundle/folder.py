@@ -9,11 +9,14 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from evertune.bundle.audit import DIGEST, read_content
+from evertune.bundle.audit import DIGEST, copy_plain, read_content
 from evertune.errors import BundleError
-from evertune.files import sync_folder
+from evertune.files import sync_folder, write_atomic
 
 _STALE_SECONDS = 24 * 3600  # no put lasts a day: what is older was left by a killed process
+
+Files = Mapping[str, bytes | Path]
+"""By relative path: content, or a file that is copied since it may be larger than memory."""
 
 
 class FolderStore:
@@ -22,19 +25,34 @@ class FolderStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def write(self, digest: str, files: Mapping[str, bytes]) -> None:
-        """Adds a bundle, whole or not at all; one that is there and sound is left alone, a damaged one replaced."""
+    def write(self, digest: str, files: Files, *, replace: bool = False) -> None:
+        """Adds a bundle, whole or not at all; one that is there and sound is left alone, a damaged one replaced.
+
+        Args:
+            digest: Of the bundle.
+            files: All of it.
+            replace: Replace a sound one, too.
+
+        Raises:
+            BundleError: A file was changed while it was copied, or two names cannot be in one folder.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
         self._sweep()
         scratch = Path(tempfile.mkdtemp(dir=self.root, prefix=".put-"))
         try:
             _write_all(scratch, files)
-            self._move(scratch, self.root / digest)
+            if any(isinstance(content, Path) for content in files.values()):
+                read_content(scratch / "content", digest)
+            self._move(scratch, self.root / digest, replace)
             sync_folder(self.root)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)  # gone already where it was moved
 
-    def fetch(self, digest: str) -> Path | None:
+    def write_beside(self, digest: str, name: str, content: bytes) -> None:
+        """Writes or replaces one file beside the content."""
+        write_atomic(self.root / digest / name, content)
+
+    def fetch(self, digest: str, *, again: bool = False) -> Path | None:
         """The bundle's folder, None if unknown."""
         folder = self.root / digest
         return folder if folder.is_dir() else None
@@ -44,18 +62,16 @@ class FolderStore:
         if self.root.is_dir():
             yield from (name for name in os.listdir(self.root) if DIGEST.fullmatch(name))
 
-    def _move(self, scratch: Path, target: Path) -> None:
+    def _move(self, scratch: Path, target: Path, replace: bool) -> None:
         scratch.chmod(0o755)  # mkdtemp made it private; servers may run as another user
         try:
             os.rename(scratch, target)  # fails if another put, or an earlier one, was first
         except OSError:
-            try:
-                read_content(target / "content", target.name)
-            except BundleError:
-                damaged = Path(tempfile.mkdtemp(dir=self.root, prefix=".put-"))
-                os.rename(target, damaged / "damaged")
+            if replace or not _is_sound(target):
+                former = Path(tempfile.mkdtemp(dir=self.root, prefix=".put-"))
+                os.rename(target, former / "former")
                 os.rename(scratch, target)
-                shutil.rmtree(damaged, ignore_errors=True)
+                shutil.rmtree(former, ignore_errors=True)
 
     def _sweep(self) -> None:
         for name in os.listdir(self.root):
@@ -64,10 +80,21 @@ class FolderStore:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
+def _is_sound(folder: Path) -> bool:
+    try:
+        read_content(folder / "content", folder.name)
+    except BundleError:
+        return False
+    return True
+
+
+def _write_all(folder: Path, files: Files) -> None:
     """Writes and syncs files and their folders, which nobody sees yet."""
     for name, content in files.items():
         path = folder / name
+        if isinstance(content, Path):
+            copy_plain(content.parent, content.name, path)
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "xb") as file:
             file.write(content)

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from evertune.bundle.canonical import damaged
+from evertune.bundle.canonical import damaged, finite
 from evertune.errors import BundleError, InputError
 from evertune.packing import pack, unpack
-from evertune.tensors import Tensors
+from evertune.tensors import Array, Signature, Tensors, TensorSpec
 
 FILE_NAME = "golden.json"
+_MOST_TOLERANCE_RATIO = 0.5  # of the largest output
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,24 @@ class Golden:
     inputs: Tensors
     outputs: Tensors
     absolute_tolerance: float
+
+    def fit(self, signature: Signature) -> None:
+        """Refuses rows that a model of this signature could not have answered, or that any answer would pass.
+
+        Raises:
+            BundleError: Names and shapes are not the signature's, or the tolerance is half of the largest output.
+        """
+        for specs, tensors in ((signature.inputs, self.inputs), (signature.outputs, self.outputs)):
+            if {spec.name for spec in specs} != set(tensors):
+                raise damaged(FILE_NAME, f"has the tensors {list(tensors)}, not those of the signature")
+            for spec in specs:
+                _fit(spec, tensors[spec.name])
+        rows = {len(value) for value in (*self.inputs.values(), *self.outputs.values())}
+        if len(rows) != 1 or rows == {0}:
+            raise damaged(FILE_NAME, f"has tensors of {sorted(rows)} rows")
+        largest = max(float(np.abs(value.astype(np.float64)).max(initial=0.0)) for value in self.outputs.values())
+        if not self.absolute_tolerance <= _MOST_TOLERANCE_RATIO * max(1.0, largest):
+            raise damaged(FILE_NAME, f"allows a difference of {self.absolute_tolerance:.3g}: it would prove nothing")
 
     def check(self, outputs: Tensors) -> None:
         """Compares what a freshly loaded model gave for `inputs`.
@@ -72,9 +91,19 @@ class Golden:
             if set(data) != {"absolute_tolerance", "inputs", "outputs"}:
                 raise ValueError(f"fields are {sorted(data)}")
             inputs, outputs = (unpack(base64.b64decode(data[key], validate=True)) for key in ("inputs", "outputs"))
-            tolerance = float(data["absolute_tolerance"])
+            tolerance = finite(data["absolute_tolerance"])
             if not (inputs and outputs and 0 <= tolerance < float("inf")):
                 raise ValueError(f"no rows, or tolerance {tolerance}")
-        except (KeyError, TypeError, ValueError, InputError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, InputError) as error:
             raise damaged(FILE_NAME, f"holds no golden rows: {error}") from error
         return cls(inputs, outputs, tolerance)
+
+
+def _fit(spec: TensorSpec, value: Array) -> None:
+    shape = value.shape[1:]
+    fits = len(shape) == len(spec.shape) and all(
+        size in (None, got) for size, got in zip(spec.shape, shape, strict=True)
+    )
+    if value.ndim == 0 or value.dtype.name != spec.dtype or not fits:
+        found = f"{value.dtype}{list(value.shape)}"
+        raise damaged(FILE_NAME, f"has {spec.name[:80]!r} as {found[:80]}, not as the signature says")

@@ -46,7 +46,7 @@ def read(entry: Mapping[str, Any], files: Mapping[str, bytes], signature: Signat
     try:
         preprocessor = Preprocessor.from_json(data)
     except (ValueError, RecursionError) as error:
-        raise damaged(FILE_NAME, f"is not allowed: {error}") from error
+        raise damaged(FILE_NAME, f"is not allowed: {str(error)[:300]}") from error
     unfit = [spec for spec in preprocessor.outputs if spec not in signature.inputs]
     if unfit or data["format_version"] != entry["format_version"]:
         raise damaged(FILE_NAME, f"does not fit the manifest: {unfit or entry}")

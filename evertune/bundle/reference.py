@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from evertune.bundle.canonical import damaged
+from evertune.bundle.canonical import damaged, finite
 
 FILE_NAME = "reference.json"
 
@@ -46,6 +46,8 @@ class Reference:
             BundleError: A figure is missing, unknown or out of range.
         """
         try:
-            return cls(**data)
-        except (TypeError, ValueError) as error:
+            if type(data["rows"]) is not int:
+                raise ValueError(f"rows are {repr(data['rows'])[:40]}")
+            return cls(**{name: value if name == "rows" else finite(value) for name, value in data.items()})
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise damaged(FILE_NAME, f"holds no reference: {error}") from error

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from evertune.bundle import extras, trust
 from evertune.bundle.audit import DIGEST, read_content
-from evertune.bundle.folder import FolderStore
-from evertune.bundle.manifest import FILE_NAME
+from evertune.bundle.canonical import MOST_BYTES, damaged
+from evertune.bundle.folder import Files, FolderStore
+from evertune.bundle.manifest import FILE_NAME, FileEntry, Manifest
 from evertune.errors import BundleError
 
 _MARK = f"content/{FILE_NAME}"  # written last: a bundle without it does not exist
+_BLOCK_BYTES = 1 << 22
 
 
 class RemoteStore:
@@ -30,30 +35,46 @@ class RemoteStore:
         self._cache = FolderStore((cache or home / "evertune" / "bundles").absolute())
         self._opened: tuple[Any, str] | None = None
 
-    def write(self, digest: str, files: Mapping[str, bytes]) -> None:
-        """Uploads file after file, the manifest last; a bundle that is there already is left alone."""
+    def write(self, digest: str, files: Files, *, replace: bool = False) -> None:
+        """Uploads file after file, the manifest last; a bundle that is there already is left alone unless `replace`."""
         system, root = self._system()
-        if system.exists(f"{root}/{digest}/{_MARK}"):
+        if not replace and system.exists(f"{root}/{digest}/{_MARK}"):
             return
         for name in sorted(files, key=lambda name: name == _MARK):
-            path = f"{root}/{digest}/{name}"
+            path, content = f"{root}/{digest}/{name}", files[name]
             system.makedirs(path.rsplit("/", 1)[0], exist_ok=True)  # file systems need it, object stores ignore it
-            system.pipe_file(path, files[name])
+            if isinstance(content, Path):
+                system.put_file(str(content), path)
+            else:
+                system.pipe_file(path, content)
 
-    def fetch(self, digest: str) -> Path | None:
-        """Downloads a bundle into the cache where it is not there yet, or is damaged there; None if unknown."""
+    def write_beside(self, digest: str, name: str, content: bytes) -> None:
+        """Writes or replaces one file beside the content, here and in the cache."""
+        system, root = self._system()
+        system.pipe_file(f"{root}/{digest}/{name}", content)
+        if self._cache.fetch(digest) is not None:
+            self._cache.write_beside(digest, name, content)
+
+    def fetch(self, digest: str, *, again: bool = False) -> Path | None:
+        """Downloads a bundle into the cache where it is not there yet, or is damaged there; None if unknown.
+
+        Only what manifest and `extras.json` list is downloaded, and never more of it than they say.
+
+        Args:
+            digest: Of the bundle.
+            again: Although it is in the cache: what lies beside the content may have changed.
+
+        Raises:
+            BundleError: A file is missing, is no plain object, or is not what was sealed.
+        """
         cached = self._cache.fetch(digest)
-        if cached is not None and _sound(cached):
+        if cached is not None and not again and _sound(cached):
             return cached
         system, root = self._system()
-        folder = f"{root}/{digest}"
-        if not system.exists(f"{folder}/{_MARK}"):
+        if not system.exists(f"{root}/{digest}/{_MARK}"):
             return None
-        files = {path[len(folder) + 1 :]: system.cat_file(path) for path in self._find(folder)}
-        for name in files:
-            if name.startswith("/") or ".." in name.split("/"):
-                raise BundleError(f"bundle file {name} leaves its folder", fix="Do not use this store.", file=name)
-        self._cache.write(digest, files)
+        with tempfile.TemporaryDirectory() as folder:
+            self._cache.write(digest, self._download(digest, Path(folder)), replace=True)
         return self._cache.fetch(digest)
 
     def digests(self) -> Iterator[str]:
@@ -65,9 +86,61 @@ class RemoteStore:
                 if DIGEST.fullmatch(name) and system.exists(f"{root}/{name}/{_MARK}"):
                     yield name
 
-    def _find(self, folder: str) -> list[str]:
-        system, _ = self._system()
-        return [str(path) for path in system.find(folder)]
+    def _download(self, digest: str, folder: Path) -> Files:
+        head = self._read(digest, _MARK, MOST_BYTES)
+        found = hashlib.sha256(head).hexdigest()
+        if found != digest:
+            raise damaged(FILE_NAME, f"hashes to {found[:12]}, expected {digest[:12]}")
+        manifest = Manifest.from_bytes(head)
+        files: dict[str, bytes | Path] = {_MARK: head}
+        for name, entry in manifest.files.items():
+            remote = f"content/{name}"
+            if name in manifest.external_data:
+                self._copy(digest, remote, entry, folder / name)
+                files[remote] = folder / name
+            else:
+                files[remote] = self._checked(digest, remote, entry)
+        return files | self._beside(digest)
+
+    def _beside(self, digest: str) -> dict[str, bytes]:
+        system, root = self._system()
+        if not system.exists(f"{root}/{digest}/{extras.FILE_NAME}"):
+            return {}
+        listed = self._read(digest, extras.FILE_NAME, MOST_BYTES)
+        files = {extras.FILE_NAME: listed}
+        for name, entry in extras.entries(listed).items():
+            files[name] = self._checked(digest, name, entry)
+        if system.exists(f"{root}/{digest}/{trust.FILE_NAME}"):
+            files[trust.FILE_NAME] = self._read(digest, trust.FILE_NAME, trust.MOST_BYTES)
+        return files
+
+    def _checked(self, digest: str, name: str, entry: FileEntry) -> bytes:
+        content = self._read(digest, name, entry.size_bytes)
+        if FileEntry.of(content) != entry:
+            raise damaged(name, f"in {self._url} is not what was sealed")
+        return content
+
+    def _read(self, digest: str, name: str, most_bytes: int) -> bytes:
+        """Never more than one byte over `most_bytes`."""
+        with self._open(digest, name) as file:
+            content: bytes = file.read(most_bytes + 1)
+        return content
+
+    def _copy(self, digest: str, name: str, entry: FileEntry, target: Path) -> None:
+        left = entry.size_bytes + 1
+        with self._open(digest, name) as file, open(target, "wb") as copy:
+            while left and (block := file.read(min(_BLOCK_BYTES, left))):
+                left -= copy.write(block)
+
+    def _open(self, digest: str, name: str) -> Any:
+        system, root = self._system()
+        path = f"{root}/{digest}/{name}"
+        try:
+            if system.info(path)["type"] != "file":  # a pipe in a file system would never end
+                raise damaged(name, f"in {self._url} is no plain file")
+            return system.open(path, "rb")
+        except OSError as error:
+            raise damaged(name, f"cannot be read from {self._url}: {error}") from error
 
     def _system(self) -> tuple[Any, str]:
         if self._opened is None:

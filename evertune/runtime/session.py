@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import onnxruntime as ort
 
@@ -20,19 +22,30 @@ class Session:
         signature: What the bundle declares; names and order of inputs and outputs are checked against the graph.
         threads: Intra-operator threads. Spinning is off, so that an idle model costs nothing.
         providers: ONNX Runtime execution providers, best first.
+        external_data: Content of the files, by name, that a model given as bytes refers to for its weights. Of a model
+            given as a path they are read from its folder.
 
     Raises:
         BundleError: ONNX Runtime refuses the model, or the graph does not have the declared inputs and outputs.
     """
 
     def __init__(
-        self, model: Path | bytes, signature: Signature, *, threads: int = 1, providers: tuple[str, ...] = CPU
+        self,
+        model: Path | bytes,
+        signature: Signature,
+        *,
+        threads: int = 1,
+        providers: tuple[str, ...] = CPU,
+        external_data: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors; warnings about the machine are not the user's
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if external_data:
+            names, contents = list(external_data), list(external_data.values())
+            options.add_external_initializers_from_files_in_memory(names, contents, [len(each) for each in contents])
         source = model if isinstance(model, bytes) else str(model)
         try:
             self._session = ort.InferenceSession(source, options, providers=list(providers))

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 from evertune.bundle import ConfidenceMap, Golden, Reference
 from evertune.bundle.canonical import from_canonical, to_canonical
 from evertune.errors import BundleError
+from evertune.tensors import Signature, TensorSpec
 
 _probabilities = st.floats(0, 1, allow_nan=False)
 
@@ -81,3 +85,35 @@ def test_golden_rows_survive_json_bit_by_bit() -> None:
     assert again.absolute_tolerance == 1e-4
     with pytest.raises(BundleError, match="tolerance"):
         Golden.from_json({**golden.to_json(), "absolute_tolerance": -1.0})
+
+
+@pytest.mark.parametrize("value", [10**400, "0.5", True, None, [0.5]])
+def test_numbers_that_are_none_are_refused_in_every_part(value: object) -> None:
+    with pytest.raises(BundleError, match=r"calibration\.json"):
+        ConfidenceMap.from_json({"knots_x": [0.0, value], "knots_y": [0.0, 1.0], "rows": 1})
+    with pytest.raises(BundleError, match=r"reference\.json"):
+        Reference.from_json({"loss_mean": 0.1, "loss_upper_bound": 0.2, "rows": 10, "confidence_mean": value})
+    golden = Golden({"x": np.zeros((1, 1))}, {"p": np.zeros((1, 1))}, 0.01)
+    with pytest.raises(BundleError, match=r"golden\.json"):
+        Golden.from_json({**golden.to_json(), "absolute_tolerance": value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"inputs": {"z": np.zeros((1, 2), np.float32)}}, "not those of the signature"),
+        ({"inputs": {"x": np.zeros((1, 2), np.float64)}}, r"'x' as float64\[1, 2\]"),
+        ({"inputs": {"x": np.zeros((1, 3), np.float32)}}, r"'x' as float32\[1, 3\]"),
+        ({"inputs": {"x": np.zeros((0, 2), np.float32)}}, "rows"),
+        ({"inputs": {"x": np.zeros((2, 2), np.float32)}}, r"of \[1, 2\] rows"),
+        ({"absolute_tolerance": 0.7}, "prove nothing"),
+    ],
+)
+def test_golden_rows_that_do_not_fit_the_signature_or_prove_nothing_are_refused(
+    changes: dict[str, Any], problem: str
+) -> None:
+    signature = Signature((TensorSpec("x", "float32", (2,)),), (TensorSpec("p", "float32", (None,)),))
+    good = Golden({"x": np.zeros((1, 2), np.float32)}, {"p": np.ones((1, 1), np.float32)}, 0.05)
+    good.fit(signature)
+    with pytest.raises(BundleError, match=rf"golden\.json .*{problem}"):
+        replace(good, **changes).fit(signature)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from evertune.bundle import Bundle, BundleStore, Manifest
+from evertune.bundle import Bundle, BundleStore, FileEntry, Manifest
+from evertune.bundle.canonical import from_canonical, to_canonical
 from evertune.errors import BundleError
 
 WriteContent = Callable[..., Manifest]
@@ -170,3 +171,72 @@ def test_an_unknown_protocol_says_what_to_install(tmp_path: Path, content: Path)
     with pytest.raises(BundleError, match=r"cannot be opened.*Install"):
         BundleStore("nosuchprotocol://bucket/x", cache=tmp_path).put(content, attestation={})
     assert BundleStore(f"file://{tmp_path / 'store'}").put(content, attestation={}).path.parent == tmp_path / "store"
+
+
+def test_a_download_is_never_more_than_what_was_sealed(tmp_path: Path, content: Path) -> None:
+    """What else lies in the store, under whatever name, is left there; what is larger than sealed is not read on."""
+    url, far = f"local://{tmp_path / 'store'}", tmp_path / "store"
+    digest = BundleStore(url, cache=tmp_path / "first").put(content, attestation={"run": 1}).digest
+    (far / digest / "content" / "more.bin").write_bytes(b"x")
+    (far / digest / "tool.so").write_bytes(b"x")
+    bundle = BundleStore(url, cache=tmp_path / "second").get(digest)
+    assert sorted(path.name for path in bundle.path.iterdir()) == ["attestation.json", "content", "extras.json"]
+    assert not (bundle.content_path / "more.bin").exists()
+
+
+@pytest.mark.parametrize("name", ["content/model.onnx", "content/manifest.json", "attestation.json", "extras.json"])
+def test_a_hostile_object_store_is_refused_and_leaves_nothing(tmp_path: Path, content: Path, name: str) -> None:
+    url, far = f"local://{tmp_path / 'store'}", tmp_path / "store"
+    digest = BundleStore(url, cache=tmp_path / "first").put(content, attestation={"run": 1}).digest
+    second = BundleStore(url, cache=tmp_path / "second")
+    path = far / digest / name
+    good = path.read_bytes()
+    path.write_bytes(good + b"x")
+    with pytest.raises(BundleError, match=Path(name).name.replace(".", r"\.")):
+        second.get(digest)
+    path.unlink()
+    os.mkfifo(path)  # would never end
+    with pytest.raises(BundleError, match="is no plain file"):
+        second.get(digest)
+    assert second.digests() == [digest]
+    assert not (tmp_path / "second").exists() or os.listdir(tmp_path / "second") == []
+    path.unlink()
+    path.write_bytes(good)
+    assert second.get(digest).attestation() == {"run": 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil", "training/../../evil", "/etc/cron.d/x", "training", "content/x", "training//x", "training/a\\b"]
+)
+def test_extras_that_name_other_paths_are_refused(tmp_path: Path, content: Path, name: str) -> None:
+    url, far = f"local://{tmp_path / 'store'}", tmp_path / "store"
+    digest = BundleStore(url, cache=tmp_path / "first").put(content, attestation={"run": 1}).digest
+    entries = from_canonical((far / digest / "extras.json").read_bytes(), "extras.json")
+    (far / digest / "extras.json").write_bytes(to_canonical({**entries, name: vars(FileEntry.of(b"x"))}))
+    with pytest.raises(BundleError, match=r"extras\.json lists the path"):
+        BundleStore(url, cache=tmp_path / "second").get(digest)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_file_that_is_a_folder_too_is_refused(tmp_path: Path, content: Path) -> None:
+    url, far = f"local://{tmp_path / 'store'}", tmp_path / "store"
+    digest = BundleStore(url, cache=tmp_path / "first").put(content, attestation={}).digest
+    both = {name: vars(FileEntry.of(b"x")) for name in ("training/a", "training/a/b")}
+    (far / digest / "extras.json").write_bytes(to_canonical(both))
+    with pytest.raises(BundleError, match="'training/a/b' below a file"):
+        BundleStore(url, cache=tmp_path / "second").get(digest)
+
+
+def test_what_belongs_to_no_bundle_and_linked_folders_are_refused(tmp_path: Path, content: Path) -> None:
+    training = tmp_path / "weights"
+    training.mkdir()
+    (training / "weights.npz").write_bytes(b"w")
+    store = BundleStore(str(tmp_path / "store"))
+    bundle = store.put(content, attestation={}, training=training)
+    (bundle.path / "training").rename(tmp_path / "moved")
+    (bundle.path / "training").symlink_to(tmp_path / "moved")
+    with pytest.raises(BundleError, match="training is a link"):
+        _ = store.get(bundle.digest).training_path
+    (bundle.path / "tool.so").write_bytes(b"x")
+    with pytest.raises(BundleError, match=r"tool\.so does not belong to a bundle"):
+        store.get(bundle.digest)
