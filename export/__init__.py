@@ -5,6 +5,7 @@ is converted.
 """
 
 from export.candidate import Candidate
+from export.export_for import export_for
 from export.footprint import Footprint, measure_untrained
 from export.parity import Parity
 from export.pipeline import export_model
@@ -19,6 +20,7 @@ __all__ = [
     "ExportResult",
     "Footprint",
     "Parity",
+    "export_for",
     "export_model",
     "measure_untrained",
     "seal",

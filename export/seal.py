@@ -76,6 +76,8 @@ def seal(
         "candidates": [candidate.to_json() for candidate in result.candidates],
         "evaluation": _evaluation(outputs, splits, task, seed),
         "reliability": _reliability(outputs, splits.test, task, confidence),
+        "target": result.target,
+        "pending": [dict(each) for each in result.pending],
         "hardware": hardware(),
         "versions": versions(),
         "lineage": dict(lineage),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evertune.bundle import confidence, extras, preprocessing, reference
+from evertune.bundle import confidence, extras, measurements, preprocessing, reference
 from evertune.bundle import golden as golden_file
 from evertune.bundle.audit import DIGEST, read_checked, read_content
 from evertune.bundle.canonical import from_canonical
@@ -104,6 +104,14 @@ class Bundle:
             return None
         attestation: dict[str, Any] = json.loads(extras.check(self.path, extras.ATTESTATION)[extras.ATTESTATION])
         return attestation
+
+    def measurements(self) -> list[dict[str, Any]]:
+        """What machines measured after it was sealed, oldest first; see `BundleStore.add_measurement`.
+
+        Raises:
+            BundleError: A record was changed since it was stored.
+        """
+        return measurements.from_files(sorted((self.path / measurements.FOLDER).glob("*")))
 
     def model_bytes(self) -> bytes:
         """The ONNX model, hashed again now, so that what is loaded is what was sealed.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from evertune.bundle.audit import DIGEST, read_content
 from evertune.errors import BundleError
-from evertune.files import sync_folder
+from evertune.files import sync_folder, write_atomic
 
 _STALE_SECONDS = 24 * 3600  # no put lasts a day: what is older was left by a killed process
 
@@ -38,6 +38,13 @@ class FolderStore:
         """The bundle's folder, None if unknown."""
         folder = self.root / digest
         return folder if folder.is_dir() else None
+
+    def append(self, digest: str, name: str, content: bytes) -> None:
+        """Adds a file beside the content of a bundle that is there; the same file twice is one."""
+        path = self.root / digest / name
+        path.parent.mkdir(exist_ok=True)
+        write_atomic(path, content)
+        path.chmod(0o644)  # as with the bundle: servers and people of other accounts read it
 
     def digests(self) -> Iterator[str]:
         """Of all bundles."""

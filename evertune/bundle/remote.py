@@ -56,6 +56,14 @@ class RemoteStore:
         self._cache.write(digest, files)
         return self._cache.fetch(digest)
 
+    def append(self, digest: str, name: str, content: bytes) -> None:
+        """Uploads a file beside the content; other machines see it once they download the bundle anew."""
+        system, root = self._system()
+        path = f"{root}/{digest}/{name}"
+        system.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+        system.pipe_file(path, content)
+        self._cache.append(digest, name, content)
+
     def digests(self) -> Iterator[str]:
         """Of all bundles that are complete."""
         system, root = self._system()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evertune.bundle import extras
+from evertune.bundle import extras, measurements
 from evertune.bundle.audit import read_content
 from evertune.bundle.bundle import Bundle
 from evertune.bundle.folder import FolderStore
@@ -63,6 +63,20 @@ class BundleStore:
         if folder is None:
             raise self._unknown(digest)
         return Bundle.open(folder, expected_digest=full)
+
+    def add_measurement(self, digest: str, record: Mapping[str, Any]) -> Bundle:
+        """Puts what another machine measured beside the attestation; content and digest stay as they are.
+
+        Args:
+            digest: As in `get`.
+            record: Plain JSON; "measured_at" in seconds since the epoch.
+
+        Raises:
+            BundleError: The bundle is unknown or damaged.
+        """
+        bundle = self.get(digest)
+        self._backend.append(bundle.digest, *measurements.to_file(record))
+        return bundle
 
     def digests(self) -> list[str]:
         """All bundles that are completely stored, sorted."""

@@ -10,6 +10,8 @@ from evertune.errors import BundleError
 from evertune.tensors import Signature, Tensors
 
 CPU = ("CPUExecutionProvider",)
+# FP32 is to mean FP32: TF32, CUDA's default, keeps 10 bits of a number, and golden rows would fail.
+_OPTIONS = {"CUDAExecutionProvider": {"use_tf32": "0"}}
 
 
 class Session:
@@ -35,7 +37,8 @@ class Session:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         source = model if isinstance(model, bytes) else str(model)
         try:
-            self._session = ort.InferenceSession(source, options, providers=list(providers))
+            named = [(name, _OPTIONS.get(name, {})) for name in providers]
+            self._session = ort.InferenceSession(source, options, providers=named)
         except Exception as error:  # ONNX Runtime's exceptions share no public base class
             raise BundleError(f"ONNX Runtime refuses the model: {error}", fix="Export it again.") from error
         self.signature = signature
