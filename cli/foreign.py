@@ -53,9 +53,7 @@ def export_foreign(project: Project, settings: ExportSettings, order: Order) -> 
         loaded = load_model(order.reference, weights=order.weights, unpickle=order.unpickle)
     seed = project.settings.tune.seed
     with stage("exporting, verifying and measuring every precision"):
-        result = export_for(
-            loaded.model, task, splits, settings=settings, limits=project.settings.limits, seed=seed
-        )
+        result = export_for(loaded.model, task, splits, settings=settings, limits=project.settings.limits, seed=seed)
     with stage("evaluating and sealing"):
         lineage = _lineage(order, splits, dict(loaded.origin))
         return seal(result, task, splits, BundleStore(project.bundle_url), lineage=lineage, seed=seed)

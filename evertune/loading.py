@@ -114,7 +114,9 @@ def _with_build(found: type[Any]) -> type[Any]:
     """The class itself, or where nothing but `build` is missing, one that can be made and not searched."""
     if getattr(found, "__abstractmethods__", frozenset()) != {"build"}:
         return found
-    return type(found.__name__, (found,), {"build": _no_build, "__module__": found.__module__, "__doc__": found.__doc__})
+    return type(
+        found.__name__, (found,), {"build": _no_build, "__module__": found.__module__, "__doc__": found.__doc__}
+    )
 
 
 def _no_build(self: Any, hp: Any) -> Any:

@@ -61,7 +61,9 @@ def export_for_cuda(
     sessions.update({FP16: loaded} if loaded is not None else {})
     if here:
         sessions = {
-            each.recipe: Session(each.model_bytes, task.signature, threads=settings.threads, providers=PROVIDERS["cuda"])
+            each.recipe: Session(
+                each.model_bytes, task.signature, threads=settings.threads, providers=PROVIDERS["cuda"]
+            )
             for each in candidates
             if each.recipe in sessions
         }
@@ -90,7 +92,9 @@ def pending(recipe: str, candidates: tuple[Candidate, ...]) -> tuple[Mapping[str
     ]
     other = FP16 if recipe == FP32 else FP32
     if any(each.recipe == other and each.size_bytes for each in candidates):
-        found.append({"what": "the speed of FP16 beside FP32, which decides whether FP16 is worth it", "recipes": [other]})
+        found.append(
+            {"what": "the speed of FP16 beside FP32, which decides whether FP16 is worth it", "recipes": [other]}
+        )
     return tuple({**each, "target": "cuda"} for each in found)
 
 

@@ -17,6 +17,7 @@ def to_half(model_bytes: bytes, signature: Signature) -> bytes:
     """
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
 
     try:
         made = convert_float_to_float16(
@@ -24,4 +25,5 @@ def to_half(model_bytes: bytes, signature: Signature) -> bytes:
         )
     except Exception as error:  # whatever the converter raises
         raise ExportError(f"fp16: ONNX Runtime's converter fails: {error}"[:300], fix="Nothing: FP32 ships.") from error
+    OnnxModel(made).topological_sort()  # the converter puts its casts at the end
     return finish(made, signature)

@@ -46,7 +46,7 @@ def require_known_objects(config: dict[str, Any], file: str) -> None:
         registered = str(entry.get("registered_name") or name)
         if name in ("Lambda", "__lambda__"):
             raise ExportError(
-                f"{file}: layer {layer!r} holds a Python function in the file, which could be any code; safe mode stays on",
+                f"{file}: layer {layer!r} is a Python function in the file, which may be any code: safe mode stays on",
                 fix="Write it as a keras.layers.Layer, registered with keras.saving.register_keras_serializable, "
                 "or with keras.ops outside of a Lambda, and save the model again.",
                 layer=layer,
@@ -55,7 +55,7 @@ def require_known_objects(config: dict[str, Any], file: str) -> None:
         if not known:
             raise ExportError(
                 f"{file}: layer {layer!r} is of the class {registered!r}, which is not registered here",
-                fix="Decorate it with keras.saving.register_keras_serializable, and import its module in the task file.",
+                fix="Decorate it with keras.saving.register_keras_serializable, and import it in the task file.",
                 layer=layer,
                 type=registered,
             )
