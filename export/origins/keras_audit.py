@@ -11,6 +11,7 @@ from typing import Any
 from evertune.errors import ExportError
 
 _MOST_BYTES = 64_000_000  # of the description; a hostile archive unpacks to anything
+_LAMBDA_PARTS = 3  # code, defaults, closure
 _NO_CODE = ("keras", "builtins")
 
 
@@ -83,5 +84,7 @@ def _objects(value: Any, layer: str) -> Iterator[tuple[str, dict[str, Any]]]:
             layer = config["name"]
         if "class_name" in value and "config" in value:
             yield layer, value
+        elif set(value) == {"value"} and isinstance(value["value"], list) and len(value["value"]) == _LAMBDA_PARTS:
+            yield layer, {"class_name": "__lambda__"}  # as an activation: Keras leaves out what it is
         for item in value.values():
             yield from _objects(item, layer)
