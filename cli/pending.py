@@ -41,4 +41,5 @@ def pending_lines(bundle: Bundle) -> Iterator[str]:
     yield f"Not measured here, since this machine has nothing to run {found[0]['target']} on:"
     for each in found:
         yield f"  {', '.join(each['recipes'])}: {each['what']}"
-    yield f"On the machine that will serve it, with this bundle store: {command_for(bundle)}\n"
+    yield "On the machine that will serve it, with this bundle store:"
+    yield f"  {command_for(bundle)}\n"
