@@ -32,7 +32,7 @@ def the_bundle(reference: str) -> Bundle:
         return Bundle.open(Path(reference).resolve())
     project = load_project()
     digest = reference if _DIGEST.fullmatch(reference) else _champion(project.ledger_url, reference)
-    return BundleStore(project.bundle_url).get(digest)
+    return BundleStore(project.bundle_url).get(digest, fresh=True)
 
 
 def _champion(ledger_url: str, model: str) -> str:

@@ -46,6 +46,9 @@ class FolderStore:
         write_atomic(path, content)
         path.chmod(0o644)  # as with the bundle: servers and people of other accounts read it
 
+    def refresh(self, digest: str) -> None:
+        """Nothing: what others append lies here at once."""
+
     def digests(self) -> Iterator[str]:
         """Of all bundles."""
         if self.root.is_dir():

@@ -15,7 +15,7 @@ from evertune.bundle.audit import read_plain
 from evertune.bundle.canonical import damaged, from_canonical, to_canonical
 
 FOLDER = "measurements"
-_NAME = re.compile(r"[0-9a-f]{64}\.json")
+FILE_NAME_OF_RECORD = re.compile(r"[0-9a-f]{64}\.json")
 _MOST_BYTES = 1_000_000
 
 
@@ -33,7 +33,7 @@ def from_files(files: Iterable[Path]) -> list[dict[str, Any]]:
     """
     found = []
     for path in files:
-        if not _NAME.fullmatch(path.name):
+        if not FILE_NAME_OF_RECORD.fullmatch(path.name):
             raise damaged(f"{FOLDER}/{path.name}", "is no measurement")
         content = read_plain(path.parent, path.name, _MOST_BYTES)
         if hashlib.sha256(content).hexdigest() != path.stem:

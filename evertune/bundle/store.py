@@ -49,11 +49,13 @@ class BundleStore:
         self._backend.write(manifest.digest, files)
         return self.get(manifest.digest)
 
-    def get(self, digest: str) -> Bundle:
+    def get(self, digest: str, *, fresh: bool = False) -> Bundle:
         """Opens a bundle, downloading it first where the store is remote.
 
         Args:
             digest: All 64 hex digits, or a prefix of at least 8 that only one bundle has.
+            fresh: Of a downloaded one, look for measurements that other machines have added since. A server must start
+                while the store is away, so it does not.
 
         Raises:
             BundleError: Unknown, ambiguous or damaged.
@@ -62,6 +64,8 @@ class BundleStore:
         folder = self._backend.fetch(full)
         if folder is None:
             raise self._unknown(digest)
+        if fresh:
+            self._backend.refresh(full)
         return Bundle.open(folder, expected_digest=full)
 
     def add_measurement(self, digest: str, record: Mapping[str, Any]) -> Bundle:
