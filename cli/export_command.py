@@ -23,7 +23,7 @@ _TARGET_HELP = (
 
 
 def export(
-    model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help=_MODEL_HELP, show_default=False)] = None,
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help=_MODEL_HELP, show_default=False)] = None,
     task: Annotated[
         str | None, typer.Option("--task", metavar="FILE.py:Class", help="Of MODEL; else the project's task.")
     ] = None,

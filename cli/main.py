@@ -46,7 +46,7 @@ app = typer.Typer(
 _COMMANDS = (
     ("init", init_command.init, "evertune init my-model"),
     ("tune", tune_command.tune, "evertune tune --max-trials 20"),
-    ("export", export_command.export, "evertune export --promote, evertune export model.keras --task task.py:Shoes"),
+    ("export", export_command.export, "evertune export --promote"),
     ("inspect", inspect_command.inspect, "evertune inspect 4f0c2a9be1d7 --json"),
     ("compare", compare_command.compare, "evertune compare shoes 4f0c2a9be1d7"),
     ("measure", measure_command.measure, "evertune measure 4f0c2a9be1d7 --target cuda"),

@@ -158,7 +158,7 @@ def _add_origin(page: Page, attestation: Mapping[str, Any]) -> None:
         return
     page.section("Origin")
     page.text(hyperparameters(trial.get("hyperparameters", {})))
-    shown = {name: value for name, value in lineage.items() if isinstance(value, str | int | float)}
+    shown: dict[str, object] = {name: value for name, value in lineage.items() if isinstance(value, str | int | float)}
     shown |= {f"origin: {name}": value for name, value in _leaves(lineage.get("origin") or {})}
     shown |= {
         f"{group} {name}": value for group in ("hardware", "versions") for name, value in _flat(attestation, group)
