@@ -51,7 +51,7 @@ def evaluation(
 
     project = load_project()
     with Ledger.open(project.ledger_url) as ledger:
-        bundle = BundleStore.of(project).get(digest or the_champion(ledger, model).digest)
+        bundle = BundleStore.of(project).get(digest or the_champion(ledger, model).digest, fresh=True)
         page = evaluation_page(bundle, ledger.losses.since(bundle.manifest.model, bundle.digest))
     name = f"evaluation-{bundle.manifest.model}-{bundle.digest[:12]}.html"
     _finish(page, output or project.runs / name, open_page, json_output)

@@ -22,7 +22,7 @@ from evertune.tensors import TensorSpec
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
-def load_task(reference: str, root: Path) -> Task:
+def load_task(reference: str, root: Path, *, needs_build: bool = True) -> Task:
     """Imports the file and makes the task.
 
     The class may be a `Task`, or a `keras_tuner.HyperModel`, which is taken as it is: its `build` and `fit` are used,
@@ -32,6 +32,7 @@ def load_task(reference: str, root: Path) -> Task:
     Args:
         reference: "task.py:Digits"; the file is relative to `root`.
         root: Folder of the project.
+        needs_build: False where only the task's data and labels are asked for: `build` may then be missing.
 
     Raises:
         TaskError: No such file or class, the file does not import, or the task breaks its contract. Names the file,
@@ -44,7 +45,7 @@ def load_task(reference: str, root: Path) -> Task:
     if not path.is_file():
         raise TaskError(f"there is no task file {path}", fix="Correct `task` under [project].", file=str(path))
     found = _find(_import(path), name, path)
-    task = _make(found, path)
+    task = _make(found if needs_build else _with_build(found), path)
     _check(task, path, found)
     return task
 
@@ -107,6 +108,19 @@ def _make(found: type[Any], path: Path) -> Task:
         return found()
     except Exception as error:
         raise explain_in_task(error, path, f"{found.__name__}() failed") from error
+
+
+def _with_build(found: type[Any]) -> type[Any]:
+    """The class itself, or where nothing but `build` is missing, one that can be made and not searched."""
+    if getattr(found, "__abstractmethods__", frozenset()) != {"build"}:
+        return found
+    return type(
+        found.__name__, (found,), {"build": _no_build, "__module__": found.__module__, "__doc__": found.__doc__}
+    )
+
+
+def _no_build(self: Any, hp: Any) -> Any:
+    raise TaskError(f"{type(self).__name__} has no build", fix="Define build, which the search needs.")
 
 
 def _is_hypermodel(found: type[Any]) -> bool:

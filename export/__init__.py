@@ -5,6 +5,7 @@ is converted.
 """
 
 from export.candidate import Candidate
+from export.export_for import export_for
 from export.footprint import Footprint, measure_untrained
 from export.over_limits import OverLimitsError
 from export.parity import Parity
@@ -22,6 +23,7 @@ __all__ = [
     "Footprint",
     "OverLimitsError",
     "Parity",
+    "export_for",
     "export_model",
     "measure_untrained",
     "seal",

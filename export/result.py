@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from export.candidate import Candidate
 from export.parity import Parity
@@ -18,6 +20,8 @@ class ExportResult:
         reason: Why it was chosen, a sentence for people.
         parity: FP32 against the source model.
         validation_rows: Rows on which accuracies were measured.
+        target: Where it is to be served: "cpu" or "cuda".
+        pending: What only a machine with that target can measure; each has "what", "target" and "recipes".
     """
 
     candidates: tuple[Candidate, ...]
@@ -25,6 +29,8 @@ class ExportResult:
     reason: str
     parity: Parity
     validation_rows: int
+    target: str = "cpu"
+    pending: tuple[Mapping[str, Any], ...] = ()
 
     def candidate(self, recipe: str) -> Candidate:
         """The candidate of that recipe."""

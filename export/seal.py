@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,8 @@ def seal(
         "evaluation": _evaluation(outputs, splits, task, seed),
         "guarded_slices": sorted(guarded_slices(task, splits.test.inputs)),
         "reliability": _reliability(outputs, splits.test, task, confidence),
+        "target": result.target,
+        "pending": [dict(each) for each in result.pending],
         "hardware": hardware(),
         "versions": versions(),
         "lineage": dict(lineage),
@@ -101,7 +104,19 @@ def seal(
             parameters=task.parameters,
         )
         Bundle.open(content).audit()  # what no server would load must not be sealed
-        return store.put(content, attestation=attestation, training=training)
+        bundle = store.put(content, attestation=attestation, training=training)
+    return _for_target(bundle, store, attestation)
+
+
+def _for_target(bundle: Bundle, store: BundleStore, attestation: Mapping[str, Any]) -> Bundle:
+    """The same content sealed before for another target keeps its attestation: this one's part is put beside it."""
+    known = [bundle.attestation() or {}, *bundle.measurements()]
+    if any("candidates" in each and each.get("target", "cpu") == attestation["target"] for each in known):
+        return bundle
+    part = ("recipe", "reason", "validation_rows", "candidates", "target", "pending", "hardware", "versions")
+    return store.add_measurement(
+        bundle.digest, {**{name: attestation[name] for name in part}, "measured_at": time.time()}
+    )
 
 
 def _require_rows(splits: Splits) -> None:

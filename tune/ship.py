@@ -62,7 +62,7 @@ def ship(
 
 
 def _ship(study: Study, record: TrialRecord, store: BundleStore, lineage: Mapping[str, Any]) -> Bundle:
-    from export import export_model, seal
+    from export import export_for, seal
     from tune.hypermodel import TaskHyperModel
     from tune.winner import load_winner
 
@@ -70,7 +70,7 @@ def _ship(study: Study, record: TrialRecord, store: BundleStore, lineage: Mappin
     task, splits = load_task(plan.reference, plan.root), open_splits(plan.data)
     hypermodel = TaskHyperModel(task, splits, plan.max_epochs)
     model = load_winner(hypermodel, record.hyperparameters, plan, record.trial_id)
-    result = export_model(model, task, splits, settings=plan.export, limits=plan.limits, seed=plan.seed)
+    result = export_for(model, task, splits, settings=plan.export, limits=plan.limits, seed=plan.seed)
     with tempfile.TemporaryDirectory() as folder:
         training = Path(folder)
         shutil.copyfile(_weights(study, record), training / WEIGHTS)

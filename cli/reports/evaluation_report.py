@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from cli.evaluation_table import estimate
+from cli.reports.candidate_figures import candidate_picture
 from cli.reports.evaluation_figures import class_scores, confidence_map, confusion
 from cli.reports.evaluation_figures import reliability as reliability_plot
 from cli.reports.page import Page
-from cli.tables import hyperparameters, kilobytes, milliseconds, ratio
+from cli.tables import hyperparameters, kilobytes, milliseconds
 from evertune.bundle import Bundle
 from evertune.evaluation import reliability
 from evertune.ledger import RowLoss
@@ -117,17 +118,38 @@ def _add_precisions(page: Page, attestation: Mapping[str, Any]) -> None:
         return
     page.section("Precisions")
     page.text(f"Ships {attestation['reason']}.")
-    rows = [
-        (
-            each["recipe"],
-            ratio(each["accuracy"]),
-            milliseconds(each["latency_seconds"].get("1")),
-            kilobytes(each["size_bytes"]),
-            each["refused"] or "",
+    picture = candidate_picture(attestation["candidates"], attestation.get("recipe", ""))
+    if picture is not None:
+        page.plot(
+            picture,
+            "Area by file size; bars: 95% intervals of the loss that a precision adds to FP32's on the same rows. "
+            "Latency is FP32's median times the median ratio within a round, since what else the machine did hit both "
+            "alike. Touch a point for its figures, and for why it does not ship.",
         )
-        for each in attestation["candidates"]
-    ]
-    page.table(("precision", "accuracy, validation", "1 row", "size", "not shipped because"), rows)
+    page.table(_PRECISIONS, map(_precision, attestation["candidates"]))
+    refused = ((each["recipe"], each["refused"]) for each in attestation["candidates"] if each["refused"])
+    page.table(("precision", "not shipped because"), refused)
+
+
+_PRECISIONS = (
+    *("precision", "loss", "loss added, 95%", "1 row", "8 rows", "64 rows", "latency to FP32"),
+    *("size", "size to FP32", "parity"),
+)
+
+
+def _precision(each: Mapping[str, Any]) -> tuple[str, ...]:
+    """A row of the table; empty where a figure was not measured."""
+    added, ratios, parity = each["difference"], each.get("latency_ratio") or {}, each.get("parity")
+    return (
+        each["recipe"],
+        "" if each["accuracy"] is None else f"{1 - each['accuracy']:.4f}",
+        "" if added is None else f"[{added['lower']:+.4f}, {added['upper']:+.4f}]",
+        *(milliseconds(each["latency_seconds"].get(batch)) for batch in ("1", "8", "64")),
+        " / ".join(f"{ratios[batch]:.2f}" for batch in ("1", "8", "64") if batch in ratios),
+        kilobytes(each["size_bytes"]),
+        "" if each.get("size_ratio") is None else f"{each['size_ratio']:.2f}",
+        "" if parity is None else f"{parity['absolute']:.1e}",
+    )
 
 
 def _add_origin(page: Page, attestation: Mapping[str, Any]) -> None:
@@ -136,11 +158,20 @@ def _add_origin(page: Page, attestation: Mapping[str, Any]) -> None:
         return
     page.section("Origin")
     page.text(hyperparameters(trial.get("hyperparameters", {})))
-    shown = {name: value for name, value in lineage.items() if isinstance(value, str | int | float)}
+    shown: dict[str, object] = {name: value for name, value in lineage.items() if isinstance(value, str | int | float)}
+    shown |= {f"origin: {name}": value for name, value in _leaves(lineage.get("origin") or {})}
     shown |= {
         f"{group} {name}": value for group in ("hardware", "versions") for name, value in _flat(attestation, group)
     }
     page.table(("what", "value"), shown.items())
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _flat(attestation: Mapping[str, Any], group: str) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evertune.bundle import confidence, extras, preprocessing, reference, trust
+from evertune.bundle import confidence, extras, measurements, preprocessing, reference, trust
 from evertune.bundle import golden as golden_file
 from evertune.bundle.audit import DIGEST, read_checked, read_content, read_plain
 from evertune.bundle.canonical import from_canonical
@@ -134,6 +134,14 @@ class Bundle:
         if self.content_path == self.path or not os.path.lexists(self.path / extras.ATTESTATION):
             return None
         return from_canonical(extras.check(self.path, extras.ATTESTATION)[extras.ATTESTATION], extras.ATTESTATION)
+
+    def measurements(self) -> list[dict[str, Any]]:
+        """What machines measured after it was sealed, oldest first; see `BundleStore.add_measurement`.
+
+        Raises:
+            BundleError: A record was changed since it was stored.
+        """
+        return measurements.from_files(sorted((self.path / measurements.FOLDER).glob("*.json")))
 
     def model_bytes(self) -> bytes:
         """The ONNX model, hashed again now, so that what is loaded is what was sealed.

@@ -57,6 +57,16 @@ class FolderStore:
         folder = self.root / digest
         return folder if folder.is_dir() else None
 
+    def append(self, digest: str, name: str, content: bytes) -> None:
+        """Adds a file beside the content of a bundle that is there; the same file twice is one."""
+        path = self.root / digest / name
+        path.parent.mkdir(exist_ok=True)
+        write_atomic(path, content)
+        path.chmod(0o644)  # as with the bundle: servers and people of other accounts read it
+
+    def refresh(self, digest: str) -> None:
+        """Nothing: what others append lies here at once."""
+
     def digests(self) -> Iterator[str]:
         """Of all bundles."""
         if self.root.is_dir():

@@ -15,6 +15,7 @@ from evertune.bundle.audit import DIGEST, read_content
 from evertune.bundle.canonical import MOST_BYTES, damaged
 from evertune.bundle.folder import Files, FolderStore
 from evertune.bundle.manifest import FILE_NAME, FileEntry, Manifest
+from evertune.bundle.measurements import FILE_NAME_OF_RECORD, FOLDER
 from evertune.errors import BundleError
 
 _MARK = f"content/{FILE_NAME}"  # written last: a bundle without it does not exist
@@ -76,6 +77,23 @@ class RemoteStore:
         with tempfile.TemporaryDirectory() as folder:
             self._cache.write(digest, self._download(digest, Path(folder)), replace=True)
         return self._cache.fetch(digest)
+
+    def append(self, digest: str, name: str, content: bytes) -> None:
+        """Uploads a file beside the content; other machines see it once they `refresh` theirs."""
+        system, root = self._system()
+        path = f"{root}/{digest}/{name}"
+        system.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+        system.pipe_file(path, content)
+        self._cache.append(digest, name, content)
+
+    def refresh(self, digest: str) -> None:
+        """Downloads the measurements that are not in the cache."""
+        system, root = self._system()
+        folder = f"{root}/{digest}/{FOLDER}"
+        for path in self._find(folder) if system.exists(folder) else []:
+            name = path.rsplit("/", 1)[-1]
+            if FILE_NAME_OF_RECORD.fullmatch(name) and not (self._cache.root / digest / FOLDER / name).exists():
+                self._cache.append(digest, f"{FOLDER}/{name}", system.cat_file(path))
 
     def digests(self) -> Iterator[str]:
         """Of all bundles that are complete."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evertune.bundle import extras, trust
+from evertune.bundle import extras, measurements, trust
 from evertune.bundle.audit import read_content
 from evertune.bundle.bundle import Bundle
 from evertune.bundle.folder import FolderStore
@@ -76,11 +76,13 @@ class BundleStore:
         self._backend.write(manifest.digest, files, replace=replace)
         return self._open(manifest.digest, again=replace)
 
-    def get(self, digest: str) -> Bundle:
+    def get(self, digest: str, *, fresh: bool = False) -> Bundle:
         """Opens a bundle, downloading it first where the store is remote.
 
         Args:
             digest: All 64 hex digits, or a prefix of at least 8 that only one bundle has.
+            fresh: Of a downloaded one, look for measurements that other machines have added since. A server must start
+                while the store is away, so it does not.
 
         Raises:
             BundleError: Unknown, ambiguous or damaged, or no trusted key has signed it.
@@ -93,6 +95,8 @@ class BundleStore:
             except BundleError:
                 bundle = self._open(full, again=True)  # a download may be older than the signature
                 bundle.check_trust(self._trusted)
+        if fresh:
+            self._backend.refresh(full)
         return bundle
 
     def sign(self, digest: str) -> str:
@@ -116,6 +120,20 @@ class BundleStore:
         self._backend.write_beside(bundle.digest, trust.FILE_NAME, trust.merge(bundle.signatures(), made))
         bundle.check_trust({signer.public_key})
         return signer.public_key
+
+    def add_measurement(self, digest: str, record: Mapping[str, Any]) -> Bundle:
+        """Puts what another machine measured beside the attestation; content and digest stay as they are.
+
+        Args:
+            digest: As in `get`.
+            record: Plain JSON; "measured_at" in seconds since the epoch.
+
+        Raises:
+            BundleError: The bundle is unknown or damaged.
+        """
+        bundle = self.get(digest)
+        self._backend.append(bundle.digest, *measurements.to_file(record))
+        return bundle
 
     def digests(self) -> list[str]:
         """All bundles that are completely stored, sorted."""

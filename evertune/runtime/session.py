@@ -12,6 +12,8 @@ from evertune.errors import BundleError
 from evertune.tensors import Signature, Tensors
 
 CPU = ("CPUExecutionProvider",)
+# FP32 is to mean FP32: TF32, CUDA's default, keeps 10 bits of a number, and golden rows would fail.
+_OPTIONS = {"CUDAExecutionProvider": {"use_tf32": "0"}}
 
 
 class Session:
@@ -48,7 +50,8 @@ class Session:
             options.add_external_initializers_from_files_in_memory(names, contents, [len(each) for each in contents])
         source = model if isinstance(model, bytes) else str(model)
         try:
-            self._session = ort.InferenceSession(source, options, providers=list(providers))
+            named = [(name, _OPTIONS.get(name, {})) for name in providers]
+            self._session = ort.InferenceSession(source, options, providers=named)
         except Exception as error:  # ONNX Runtime's exceptions share no public base class
             raise BundleError(f"ONNX Runtime refuses the model: {error}", fix="Export it again.") from error
         self.signature = signature

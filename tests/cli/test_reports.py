@@ -19,6 +19,7 @@ from cli.demo.gauges import Reading
 from cli.demo.report import write_report
 from cli.demo.timeline import Event
 from cli.demo.traffic import Answer
+from cli.reports.candidate_figures import candidate_picture
 from cli.reports.evaluation_report import evaluation_page
 from cli.reports.page import Page
 from cli.reports.parallel import parallel_coordinates
@@ -214,6 +215,34 @@ def test_an_evaluation_report_shows_what_is_attested_and_what_is_live(project: P
     assert "0.7500" in text
     assert "100 labelled live rows" in text
     assert [tag for tag in structure(text) if tag[0] == "img"] == []
+
+
+def test_candidates_are_drawn_with_intervals_sizes_and_reasons() -> None:
+    def candidate(recipe: str, accuracy: float | None, ratio: float, added: float | None, refused: str | None) -> Any:
+        difference = None if added is None else {"lower": added - 0.01, "upper": added + 0.01, "level": 0.95}
+        seconds = {} if accuracy is None else {"1": 0.002 * ratio}
+        return {
+            **{"recipe": recipe, "accuracy": accuracy, "difference": difference, "refused": refused},
+            **{"latency_seconds": seconds, "latency_ratio": {"1": ratio}, "size_bytes": int(1000 * ratio)},
+        }
+
+    found = [
+        candidate("fp32", 0.9, 1.0, None, "int8-a is smaller"),
+        candidate("int8-a", 0.89, 0.5, 0.01, None),
+        candidate("int8-b", 0.8, 0.6, 0.1, f"may cost 12% {EVIL}"),
+        candidate("int8-c", None, 1.0, None, "cannot be made"),
+    ]
+    line, ships, others = candidate_picture(found, "int8-a").data
+    assert list(line.x) == pytest.approx([1.0, 2.0])
+    assert list(line.y) == pytest.approx([0.11, 0.1])
+    assert (list(ships.text), list(others.text)) == (["int8-a"], ["fp32", "int8-b"])
+    assert ships.marker.color != others.marker.color
+    assert list(ships.error_y.array) == pytest.approx([0.01])
+    assert list(others.error_y.array) == pytest.approx([0.0, 0.01])  # FP32 is what the others are compared with
+    assert ships.marker.size[0] < others.marker.size[0]
+    assert "does not ship: may cost 12%" in others.hovertext[1]
+    assert "<script>" not in "".join(others.hovertext)
+    assert candidate_picture([found[0], found[3]], "fp32") is None
 
 
 def test_the_command_takes_the_champion_or_a_digest(run: Run, project: Project, seal: Seal, tmp_path: Path) -> None:

@@ -60,6 +60,27 @@ def test_the_same_content_twice_keeps_the_first(store: BundleStore, content: Pat
     assert len(store.digests()) == 1
 
 
+def test_measurements_lie_beside_and_change_nothing(store: BundleStore, content: Path, tmp_path: Path) -> None:
+    bundle = store.put(content, attestation={"run": 1})
+    later, earlier = {"target": "cuda", "measured_at": 2.0}, {"target": "cpu", "measured_at": 1.0}
+    for record in (later, earlier, later):
+        store.add_measurement(bundle.digest[:8], record)
+    again = store.get(bundle.digest)
+    assert again.measurements() == [earlier, later]
+    assert (again.digest, again.attestation()) == (bundle.digest, {"run": 1})
+    elsewhere = BundleStore(store.url, cache=tmp_path / "elsewhere")
+    assert elsewhere.get(bundle.digest).measurements() == [earlier, later]
+    third = {"target": "cuda", "measured_at": 3.0}
+    store.add_measurement(bundle.digest, third)
+    assert elsewhere.get(bundle.digest, fresh=True).measurements() == [earlier, later, third]
+    with pytest.raises(BundleError, match="no bundle"):
+        store.add_measurement("0" * 64, later)
+    (path,) = (each for each in (again.path / "measurements").iterdir() if b"cpu" in each.read_bytes())
+    path.write_bytes(b"{}")
+    with pytest.raises(BundleError, match="does not hash to its name"):
+        store.get(bundle.digest).measurements()
+
+
 def test_unknown_ambiguous_and_malformed_addresses_are_told_apart(store: BundleStore, content: Path) -> None:
     with pytest.raises(BundleError, match=r"no bundle 00000000 in .*Fix: "):
         store.get("00000000")

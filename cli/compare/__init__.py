@@ -1,0 +1,1 @@
+"""Two bundles on the same rows."""

@@ -1,0 +1,1 @@
+"""What a bundle is, without running any of it."""

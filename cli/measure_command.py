@@ -1,0 +1,77 @@
+"""`evertune measure`: what a bundle costs on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import Json
+
+if TYPE_CHECKING:
+    from evertune.settings import Project
+
+
+def measure(
+    digest: Annotated[str, typer.Argument(help="Of a bundle in the store; eight or more first digits are enough.")],
+    target: Annotated[str, typer.Option("--target", help="cpu, or cuda on a machine with a GPU.")] = "cpu",
+    json_output: Json = False,
+) -> None:
+    """Measure a bundle on the machine that serves it, and keep the figures beside its attestation.
+
+    Loads it on the target's execution provider, checks its golden rows there, times batches of 1, 8 and 64 rows; on a
+    GPU also FP16 beside FP32. What `evertune export --target cuda` left pending is measured by this.
+    """
+    from cli.doctor.runtime import gpus
+    from cli.output import print_json
+    from cli.stages import stage
+    from evertune.bundle import BundleStore
+    from evertune.errors import InputError
+    from evertune.settings import load_project
+    from export.measurement import measure_bundle
+
+    if target not in ("cpu", "cuda"):
+        raise InputError(f"--target {target!r} is unknown", fix="Use cpu or cuda.")
+    project = load_project()
+    store = BundleStore.of(project)
+    bundle = store.get(digest)
+    with stage(f"measuring on {target}"):
+        record = measure_bundle(bundle, target, threads=project.settings.export.threads)
+    if target == "cuda":
+        record["hardware"]["gpus"] = gpus()
+    record["over_limit"] = _over(project, bundle.manifest.recipe, record)
+    store.add_measurement(bundle.digest, record)
+    if json_output:
+        print_json({"digest": bundle.digest, **record})
+    else:
+        _print(bundle.digest, bundle.manifest.recipe, record)
+
+
+def _over(project: Project, recipe: str, record: dict[str, Any]) -> str | None:
+    from export.choose import over_limits
+
+    found = record["recipes"][recipe]
+    return over_limits(found["latency_seconds"]["1"], found["size_bytes"], project.settings.limits)
+
+
+def _print(digest: str, recipe: str, record: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from cli.inspect.text import measured
+
+    console = Console()
+    for part in measured(record):
+        console.print(part, highlight=False)
+    console.print(f"Golden rows passed. {_half(recipe, record)}", highlight=False, markup=False)
+    if record["over_limit"]:
+        console.print(f"Over a limit of evertune.toml: {record['over_limit']}", highlight=False, markup=False)
+    console.print(f"Kept beside the attestation of {digest[:12]}.", highlight=False)
+
+
+def _half(recipe: str, record: dict[str, Any]) -> str:
+    half = record["recipes"].get("fp16")
+    if half is None or recipe == "fp16":
+        return ""
+    ratio = max(half["latency_ratio"].values())
+    verdict = "worth it: export with --target cuda here" if ratio < 1 else "not worth it"
+    return f"FP16 takes at most {ratio:.2f} of FP32's time: {verdict}."

@@ -1,0 +1,45 @@
+"""What was left to be measured on another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from evertune.bundle import Bundle
+
+
+def attested_for(bundle: Bundle, target: str) -> dict[str, Any]:
+    """The attestation, with the candidates of the export for `target` where that came later."""
+    attestation = bundle.attestation() or {}
+    if attestation.get("target", "cpu") == target:
+        return attestation
+    exports = [record for record in bundle.measurements() if "candidates" in record and record["target"] == target]
+    return {**attestation, **(exports[-1] if exports else {})}
+
+
+def still_pending(bundle: Bundle) -> list[dict[str, Any]]:
+    """What no `evertune measure` has measured since."""
+    found = list((bundle.attestation() or {}).get("pending", ()))
+    for record in bundle.measurements():
+        if "recipes" in record:
+            found = [each for each in found if each["target"] != record["target"]]
+        found += record.get("pending", ())
+    return found
+
+
+def command_for(bundle: Bundle) -> str | None:
+    """What is to be run on the machine that will serve; None where nothing is pending."""
+    found = still_pending(bundle)
+    return f"evertune measure {bundle.digest[:12]} --target {found[0]['target']}" if found else None
+
+
+def pending_lines(bundle: Bundle) -> Iterator[str]:
+    """The same for people."""
+    found = still_pending(bundle)
+    if not found:
+        return
+    yield f"Not measured here, since this machine has nothing to run {found[0]['target']} on:"
+    for each in found:
+        yield f"  {', '.join(each['recipes'])}: {each['what']}"
+    yield "On the machine that will serve it, with this bundle store:"
+    yield f"  {command_for(bundle)}\n"

@@ -1,0 +1,73 @@
+"""What a bundle costs on the machine that serves it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from evertune.bundle import Bundle
+from evertune.errors import ExportError
+from evertune.runtime import Session
+from evertune.tensors import Tensors
+from export.half import FP16, to_half
+from export.hardware import hardware, versions
+from export.measure import measure_latency
+from export.recipes import FP32
+from export.targets import PROVIDERS, is_here
+
+
+def measure_bundle(bundle: Bundle, target: str, *, threads: int = 1, rounds: int = 25) -> dict[str, Any]:
+    """Proves a bundle on a target's execution provider, times it there, and FP16 beside FP32 where that is a GPU.
+
+    Args:
+        bundle: Any.
+        target: "cpu" or "cuda".
+        threads: Of ONNX Runtime.
+        rounds: Of timing; all models in each.
+
+    Returns:
+        A record for `BundleStore.add_measurement`.
+
+    Raises:
+        ExportError: This machine does not have the target.
+        BundleError: The bundle does not load there, or does not give its golden outputs.
+    """
+    if not is_here(target):
+        raise ExportError(
+            f"ONNX Runtime runs nothing on {target} here",
+            fix="Run this on the machine that will serve; `evertune doctor` says what its GPU lacks.",
+            target=target,
+        )
+    recipe, signature = bundle.manifest.recipe, bundle.manifest.signature
+    models = {recipe: bundle.model_bytes()}
+    sessions = {recipe: bundle.verified_session(threads=threads, providers=PROVIDERS[target])}
+    if target == "cuda" and recipe == FP32:
+        models[FP16] = to_half(models[FP32], signature)
+        sessions[FP16] = Session(models[FP16], signature, threads=threads, providers=PROVIDERS[target])
+    times = measure_latency(sessions, bundle.golden.inputs, baseline=recipe, rounds=rounds)
+    return {
+        "target": target,
+        "provider": sessions[recipe].provider,
+        "recipes": {
+            name: {
+                "size_bytes": len(models[name]),
+                "latency_seconds": {str(size): value for size, value in times.seconds[name].items()},
+                "latency_ratio": {str(size): value for size, value in times.ratio[name].items()},
+                "golden_difference": _difference(session.run(bundle.golden.inputs), bundle.golden.outputs),
+            }
+            for name, session in sessions.items()
+        },
+        "rounds": rounds,
+        "threads": threads,
+        "hardware": hardware(),
+        "versions": versions(),
+        "measured_at": time.time(),
+    }
+
+
+def _difference(found: Tensors, expected: Tensors) -> float | None:
+    """The largest; None where the outputs are not finite, as FP16's may be."""
+    largest = max(float(np.abs(found[name].astype(np.float64) - value).max()) for name, value in expected.items())
+    return largest if np.isfinite(largest) else None

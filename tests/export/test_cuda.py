@@ -1,0 +1,93 @@
+"""Export for a GPU on a machine that has none: FP32 and FP16 proven, everything about speed pending."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from evertune.errors import ExportError
+from evertune.rows import Rows
+from evertune.settings import ExportSettings, LimitSettings
+from evertune.statistics import Interval
+from evertune.task import Splits, Task
+from evertune.tensors import TensorSpec
+from export import ExportResult, export_for
+from export.candidate import Candidate
+from export.cuda import choose_unmeasured
+from export.targets import is_here
+
+pytestmark = pytest.mark.skipif(is_here("cuda"), reason="here is a GPU: nothing would be pending")
+
+
+class Signs(Task):
+    """Which of three numbers is the largest."""
+
+    name = "signs"
+    labels = ("a", "b", "c")
+    inputs = (TensorSpec("x", "float32", (4,)),)
+
+    def load(self) -> Splits:
+        x = np.random.default_rng(0).standard_normal((2400, 4)).astype(np.float32)
+        rows = Rows({"x": x}, x[:, :3].argmax(axis=1))
+        return Splits(*(rows.take(slice(600 * part, 600 * part + 600)) for part in range(4)))
+
+    def build(self, hp: Any) -> Any:
+        raise NotImplementedError
+
+
+@pytest.fixture(scope="module")
+def result() -> ExportResult:
+    import torch
+
+    layer = torch.nn.Linear(4, 3, bias=False)
+    layer.weight.data = 10 * torch.eye(4)[:3]
+    model, task = torch.nn.Sequential(layer, torch.nn.Softmax(-1)), Signs()
+    settings, limits = ExportSettings(target="cuda"), LimitSettings()
+    return export_for(model, task, task.load(), settings=settings, limits=limits, seed=0)
+
+
+def test_both_precisions_are_proven_and_neither_is_timed(result: ExportResult) -> None:
+    fp32, half = result.candidates
+    assert (fp32.recipe, half.recipe, result.chosen.recipe) == ("fp32", "fp16", "fp32")
+    assert fp32.parity is not None
+    assert fp32.parity.absolute < 1e-4
+    assert half.parity is not None
+    assert half.parity.agreement_ratio > 0.98
+    assert half.difference is not None
+    assert half.accuracy > 0.98
+    assert half.refused is not None
+    assert "not measured yet" in half.refused
+    assert fp32.latency_seconds == half.latency_seconds == {}  # no figure of a CPU passes for one of a GPU
+
+
+def test_fp16_keeps_its_boundary_and_halves_the_weights(result: ExportResult) -> None:
+    model = onnx.load_model_from_string(result.candidate("fp16").model_bytes)
+    onnx.checker.check_model(model, full_check=True)
+    assert {weight.data_type for weight in model.graph.initializer} == {onnx.TensorProto.FLOAT16}
+    kinds = [value.type.tensor_type.elem_type for value in (*model.graph.input, *model.graph.output)]
+    assert kinds == [onnx.TensorProto.FLOAT] * 2
+
+
+def test_what_is_pending_is_listed(result: ExportResult) -> None:
+    assert {each["target"] for each in result.pending} == {"cuda"}
+    assert [each["recipes"] for each in result.pending] == [["fp32"], ["fp32"], ["fp16"]]
+    assert "1, 8, 64 rows" in result.pending[1]["what"]
+    assert "no GPU" in result.reason
+
+
+def test_fp16_ships_unmeasured_only_where_fp32_is_too_large() -> None:
+    fp32 = Candidate("fp32", b"x" * 100, accuracy=0.9)
+    half = Candidate("fp16", b"x" * 50, accuracy=0.9, difference=Interval(-0.001, 0.001, 0.95))
+    settings = ExportSettings(target="cuda")
+    judged, chosen, reason = choose_unmeasured([fp32, half], settings, LimitSettings(size_bytes=60))
+    assert chosen.recipe == "fp16"
+    assert judged[0].refused is not None
+    assert "limits.size_bytes" in reason
+    worse = replace(half, difference=Interval(0.01, 0.03, 0.95))
+    for candidates, most_bytes in (([fp32, half], 40), ([fp32, worse], 60)):
+        with pytest.raises(ExportError, match="no precision"):
+            choose_unmeasured(candidates, settings, LimitSettings(size_bytes=most_bytes))
