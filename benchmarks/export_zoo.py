@@ -24,7 +24,7 @@ _MODEL_SECONDS = 300  # without a word about the next model
 def run(options: Options) -> Outcome:
     """Exports all models, one process a framework and exporter, and counts."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(lambda job: _job(*job, options), _JOBS))
+        found = list(pool.map(lambda job: _job(job[0], job[1], options), _JOBS))
     results = dict(zip(_JOBS, found, strict=True))
     ours = [each for (_, route), part in results.items() if route == "ours" for each in part]
     figures = {
@@ -94,7 +94,7 @@ def _told(group: str, route: str, seed: int, names: list[str]) -> Iterator[dict[
     except subprocess.TimeoutExpired as error:
         output = error.stdout.decode() if isinstance(error.stdout, bytes) else (error.stdout or "")
     for line in output.splitlines():
-        if line.startswith("{"):
+        if line.startswith('{"'):  # what exporters print goes by
             yield json.loads(line)
 
 

@@ -22,6 +22,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
@@ -96,6 +97,7 @@ class ExportSettings(_Section):
 
     allowance_ratio: float = Field(default=0.01, ge=0, lt=1)  # most accuracy that quantization may cost, at 95%
     parity_absolute: float = Field(default=1e-4, gt=0)  # largest difference of a probability, FP32 against the source
+    batch_rows: int = Field(default=64, ge=1)  # largest batch that is proved; serve.max_batch_rows unless set
     threads: int = Field(default=1, ge=1)  # of ONNX Runtime while measuring
     routes: str = Field(default="auto", pattern="^(auto|all|first)$")  # to ONNX that are tried, the fastest is kept
     route_timeout_seconds: float = Field(default=300, gt=0)  # then a route of a full export counts as failed
@@ -205,6 +207,13 @@ class Settings(BaseSettings):
     monitor: MonitorSettings = MonitorSettings()
     retune: RetuneSettings = RetuneSettings()
     up: UpSettings = UpSettings()
+
+    @model_validator(mode="after")
+    def _export_proves_what_is_served(self) -> Settings:
+        if "batch_rows" not in self.export.model_fields_set:
+            export = self.export.model_copy(update={"batch_rows": self.serve.max_batch_rows})
+            object.__setattr__(self, "export", export)  # frozen once it is read
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -23,14 +23,16 @@ class TensorSpec:
         name: As in the ONNX graph and in requests.
         dtype: A numpy dtype name: "uint8", "float32", "int64".
         shape: Without the batch axis; None stands for any length.
+        missing: NaN stands for a value that is not known, and the model has an answer all the same.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
+    missing: bool = False
 
     def check(self, value: Array) -> None:
-        """Refuses an array of another dtype or shape, or with values that are not finite.
+        """Refuses an array of another dtype or shape, or with values that are not finite, but for NaN where allowed.
 
         Args:
             value: Batched array, shape (rows, *shape).
@@ -48,19 +50,25 @@ class TensorSpec:
             wanted = ["rows", *("any" if size is None else size for size in self.shape)]
             raise self._error(f"has shape {list(value.shape)}, expected {wanted}", "Send whole rows of that shape.")
         if value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise self._error("holds NaN or infinity", "Send finite numbers only.")
+            if not self.missing:
+                raise self._error("holds NaN or infinity", "Send finite numbers only.")
+            if np.isinf(value).any():
+                raise self._error("holds infinity", "Send finite numbers, and NaN for what is not known.")
 
     def _error(self, problem: str, fix: str) -> InputError:
         return InputError(f"tensor {self.name!r} {problem}", fix=fix, name=self.name)
 
     def to_json(self) -> dict[str, Any]:
         """The spec as in a bundle's manifest."""
-        return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+        told: dict[str, Any] = {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+        return told | ({"missing": True} if self.missing else {})
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> TensorSpec:
         """Inverse of `to_json`."""
-        return cls(str(data["name"]), np.dtype(data["dtype"]).name, tuple(data["shape"]))
+        return cls(
+            str(data["name"]), np.dtype(data["dtype"]).name, tuple(data["shape"]), data.get("missing", False) is True
+        )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from evertune.runtime import Session
 from evertune.tensors import Array, Signature, Tensors, TensorSpec
 
 BATCH_SIZES = (1, 2, 7, 64)  # one row, the traced size, an odd one, and the server's largest by default
+_MISSING_RATIO = 0.2  # of the values of a batch with gaps
+_SEED = 0  # any fixed number: an export can be repeated
 _RELATIVE_FLOOR = 1e-3  # outputs below are compared as if they were this large
 
 
@@ -49,8 +51,12 @@ def compare(
     free: bool = False,
     kind: str = "classification",
     parameters: Parameters | None = None,
+    batch_rows: int = BATCH_SIZES[-1],
 ) -> Parity:
-    """Runs both models on the same rows in batches of 1, 2, 7 and 64.
+    """Runs both models on the same rows in batches of 1, 2, 7 and `batch_rows`.
+
+    Where an axis may have any length, a batch of half the length is compared too; where values may be missing, one with
+    gaps: in real rows they may be rare.
 
     Args:
         session: The exported model.
@@ -60,16 +66,21 @@ def compare(
         free: Only measure; for quantized models, which differ on purpose.
         kind: Of the task: what counts as a decision.
         parameters: Of the kind.
+        batch_rows: The largest batch that the server makes.
 
     Raises:
         ExportError: A batch size fails, or the answers differ by more than `absolute`, or decide otherwise where the
             source's decision is not within that distance of another one.
     """
     first, *others = session.signature.outputs
-    pairs = [(predict(batch), _run(session, batch)) for batch in _batches(rows, session.signature)]
+    sizes = tuple(sorted({*BATCH_SIZES[:-1], batch_rows}))
+    pairs = [(predict(batch), _run(session, batch)) for batch in _batches(rows, session.signature, sizes)]
+    if any(spec.missing for spec in session.signature.inputs):
+        batch = _with_gaps(rows, session.signature, batch_rows)
+        pairs.append((_answers_gaps(predict, batch), _run(session, batch)))
     allowed = None if free else absolute
-    found = _gaps(pairs, first.name, allowed)
-    gaps = [found, *(_gaps(pairs, each.name, allowed) for each in others)]
+    found = _distance(pairs, first.name, allowed)
+    gaps = [found, *(_distance(pairs, each.name, allowed) for each in others)]
     decide, known = kind_of(kind).decisions, {} if parameters is None else parameters
     decided, lead = decide(found.expected, known)
     same = (decided == decide(found.found, known)[0]).reshape(len(decided), -1).all(axis=1)
@@ -81,11 +92,12 @@ def compare(
         max(each.absolute for each in gaps),
         max(each.relative for each in gaps),
         float(same.mean()),
+        sizes,
     )
 
 
 @dataclass(frozen=True)
-class _Gap:
+class _Distance:
     """One output of both models, all batches, and how far they are apart."""
 
     expected: Array
@@ -95,7 +107,7 @@ class _Gap:
     scale: float  # of what is allowed: float32 keeps digits, not decimals
 
 
-def _gaps(pairs: list[tuple[Tensors, Tensors]], name: str, allowed: float | None) -> _Gap:
+def _distance(pairs: list[tuple[Tensors, Tensors]], name: str, allowed: float | None) -> _Distance:
     """Compares one output; `allowed` of None only measures."""
     sides = [(source[name].astype(np.float64), exported[name].astype(np.float64)) for source, exported in pairs]
     for expected, found in sides:
@@ -113,15 +125,16 @@ def _gaps(pairs: list[tuple[Tensors, Tensors]], name: str, allowed: float | None
         float((each / np.maximum(size, _RELATIVE_FLOOR)).max(initial=0))
         for each, size in zip(differences, sizes, strict=True)
     )
-    whole = [np.concatenate([side[which] for side in sides[: len(BATCH_SIZES)]]) for which in (0, 1)]
-    return _Gap(whole[0], whole[1], off, relative, scale)
+    width = sides[0][0].shape[1:]  # another length of an axis may give another shape
+    whole = [np.concatenate([side[which] for side in sides if side[0].shape[1:] == width]) for which in (0, 1)]
+    return _Distance(whole[0], whole[1], off, relative, scale)
 
 
-def _batches(rows: Tensors, signature: Signature) -> Iterator[Tensors]:
+def _batches(rows: Tensors, signature: Signature, sizes: tuple[int, ...]) -> Iterator[Tensors]:
     """Every batch size; where an axis may have any length, the largest batch once more, cut to half that length."""
     count = len(next(iter(rows.values())))
     start = 0
-    for size in BATCH_SIZES:
+    for size in sizes:
         positions = np.arange(start, start + size) % count
         batch = {name: value[positions] for name, value in rows.items()}
         yield batch
@@ -136,6 +149,31 @@ def _halved(value: Array, spec: TensorSpec) -> Array:
         for axis, size in enumerate(spec.shape, 1)
     ]
     return np.ascontiguousarray(value[(slice(None), *cut)])
+
+
+def _with_gaps(rows: Tensors, signature: Signature, size: int) -> Tensors:
+    """Real rows of which some values are missing, in the first one all."""
+    random = np.random.default_rng(_SEED)
+    batch = {name: value[np.arange(size) % len(value)] for name, value in rows.items()}
+    for spec in signature.inputs:
+        if spec.missing:
+            gaps = random.random(batch[spec.name].shape) < _MISSING_RATIO
+            gaps[0] = True
+            batch[spec.name] = np.where(gaps, np.float32("nan"), batch[spec.name]).astype(spec.dtype)
+    return batch
+
+
+def _answers_gaps(predict: Callable[[Tensors], Tensors], batch: Tensors) -> Tensors:
+    """The source's answers, which must be numbers."""
+    fix = "Fill in what is missing in the model or in Task.preprocessor, or declare the input without missing=True."
+    try:
+        found = predict(batch)
+    except Exception as error:  # whatever a framework raises
+        problem = str(error).strip().splitlines()[0][:200]
+        raise ExportError(f"the model has no answer where inputs are missing: {problem}", fix=fix) from error
+    if any(np.isnan(value).any() for value in found.values()):
+        raise ExportError("the model answers NaN where inputs are missing", fix=fix)
+    return found
 
 
 def _run(session: Session, batch: Tensors) -> Tensors:

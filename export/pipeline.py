@@ -173,6 +173,7 @@ def _compare(
         free=free,
         kind=task.kind,
         parameters=task.parameters,
+        batch_rows=settings.batch_rows,
     )
 
 

@@ -22,6 +22,8 @@ _MESSAGES = (
 _WARNINGS = (
     # copyreg copies torch's own pytree leaves through a class that torch itself deprecates.
     (FutureWarning, r"`isinstance\(treespec, LeafSpec\)` is deprecated"),
+    # Keras saves the weights of the torch backend by an interface that numpy 2 deprecates.
+    (DeprecationWarning, r"__array__ implementation doesn't accept a copy keyword"),
     # torch.jit is deprecated as a whole and imported by torch.onnx.
     (DeprecationWarning, r"`torch\.jit\."),
 )

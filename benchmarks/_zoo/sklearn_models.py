@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def _entry(
         from sklearn.utils._testing import ignore_warnings
 
         values = generator.standard_normal((_ROWS, 6)).astype(np.float32) * 1.5
-        if inputs is _TABLE:
+        if len(inputs) == len(_TABLE):
             values[:, 4:] = generator.integers(0, _CODES["codes"], (_ROWS, 2))
         truth = _truth(values, kind)
         if missing:
@@ -91,6 +92,8 @@ def _entry(
 
     classes = 1 if kind == "regression" else 3
     ratio = 0.15 if missing else 0.0
+    if missing:
+        inputs = tuple(replace(spec, missing=True) for spec in inputs)
     return Entry(name, fitted, inputs, kind, classes, below=_CODES, missing_ratio=ratio, quick=quick)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from sklearn import decomposition, preprocessing
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
     StackingClassifier,
@@ -51,6 +53,9 @@ MISSING: dict[str, Maker] = {
     "imputed-missing": lambda: make_pipeline(SimpleImputer(), LogisticRegression()),
     "hist-boosting-missing": lambda: HistGradientBoostingClassifier(max_iter=10, random_state=0),
     "forest-missing": lambda: RandomForestClassifier(20, random_state=0),
+    "tree-missing": lambda: DecisionTreeClassifier(max_depth=5, random_state=0),
+    "extra-trees-missing": lambda: ExtraTreesClassifier(20, random_state=0),
+    "bagging-missing": lambda: BaggingClassifier(n_estimators=5, random_state=0),
 }
 
 

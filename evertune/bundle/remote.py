@@ -90,7 +90,7 @@ class RemoteStore:
         """Downloads the measurements that are not in the cache."""
         system, root = self._system()
         folder = f"{root}/{digest}/{FOLDER}"
-        for path in self._find(folder) if system.exists(folder) else []:
+        for path in map(str, system.find(folder)) if system.exists(folder) else []:
             name = path.rsplit("/", 1)[-1]
             if FILE_NAME_OF_RECORD.fullmatch(name) and not (self._cache.root / digest / FOLDER / name).exists():
                 self._cache.append(digest, f"{FOLDER}/{name}", system.cat_file(path))

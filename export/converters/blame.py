@@ -13,7 +13,7 @@ from evertune.errors import ExportError
 
 _OPERATOR = re.compile(r"No ONNX function found for <OpOverload\(op='([\w.]+)'")
 # "You marked L['inputs'][0].size()[1] as dynamic but your code specialized it": the batch has a name of its own.
-_FREE_AXIS = re.compile(r"size\(\)\[([1-9])\] as dynamic|'(?:shape|size)'\[([1-9])\]")
+_FREE_AXIS = re.compile(r"marked L\['inputs'\]\[(\d+)\]\.size\(\)\[(\d+)\] as dynamic")
 _COLOURS = re.compile(r"\x1b?\[\d+m")  # torch and Keras colour their messages
 _BRANCHES = ("data-dependent", "guardondatadependent", "symbolic `tf.tensor` as a python")
 
@@ -78,7 +78,8 @@ def explain(error: Exception, run: Callable[[], Any], problem: str, words: Words
     where = f"layer {layer!r}" if layer else "the model"
     if "specialized it to be a constant" in text:
         axis = _FREE_AXIS.search(text)
-        return fixed_rows(error, problem, words) if axis is None else fixed_length(int(axis.group(1)), problem, words)
+        place = None if axis is None else (int(axis.group(1)), int(axis.group(2)))
+        return fixed_rows(error, problem, words) if place is None else fixed_length(place, problem, words)
     if any(sign in f"{type(error).__name__} {text}".lower() for sign in _BRANCHES):
         return ExportError(
             f"the model {problem}: {where} branches on the values of its input",
@@ -102,11 +103,13 @@ def fixed_rows(error: Exception, problem: str, words: Words = KERAS) -> ExportEr
     )
 
 
-def fixed_length(axis: int, problem: str, words: Words) -> ExportError:
-    """The error of a model that takes one length only of an axis that may have any."""
+def fixed_length(place: tuple[int, int], problem: str, words: Words) -> ExportError:
+    """The error of a model that takes one length only of an axis that may have any: position of the input, and axis."""
+    number, axis = place
     return ExportError(
-        f"the model {problem}: it fixes the length of axis {axis} of an input, which is declared as free",
+        f"the model {problem}: it fixes the length of axis {axis} of input {number + 1}, which is declared as free",
         fix=f"Compute with {words.instead} that take any length, or declare the length in Task.inputs.",
+        input=number,
         axis=axis,
     )
 

@@ -78,7 +78,8 @@ def _answer(work: Callable[[], bytes], writing: int) -> NoReturn:
 
 def _read(pipe: int, seconds: float) -> bytes | None:
     """Everything until the other end is closed; None where that takes too long."""
-    end, parts = time.monotonic() + seconds, []
+    end = time.monotonic() + seconds
+    parts: list[bytes] = []
     while True:
         ready, _, _ = select.select([pipe], [], [], max(0.0, end - time.monotonic()))
         if not ready:

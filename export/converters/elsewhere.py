@@ -17,7 +17,9 @@ from typing import Any
 
 from evertune.errors import ExportError
 from evertune.tensors import Signature
+from export.converters.contained import contained, may_fork
 from export.converters.failed import RouteError, crashed, from_json, to_json, too_slow
+from export.silence import known_noise
 
 _MODEL, _REQUEST, _ANSWER, _ERROR = "model.keras", "request.json", "model.onnx", "error.json"
 
@@ -38,7 +40,7 @@ def convert_elsewhere(model: Any, signature: Signature, *, kind: str, backend: s
     what = f"the exporter on {backend}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _save(model, folder)
+        _save_apart(model, folder, seconds)
         request = {"signature": signature.to_json(), "kind": kind, "classes": _classes(model)}
         (folder / _REQUEST).write_text(json.dumps(request))
         environment = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -60,9 +62,23 @@ def can_run(backend: str) -> bool:
     return importlib.util.find_spec(backend) is not None
 
 
+def _save_apart(model: Any, folder: Path, seconds: float) -> None:
+    """In a copy of this process where that can be: to save a model on torch, Keras imports TensorFlow."""
+    if not may_fork():
+        _save(model, folder)
+        return
+
+    def save() -> bytes:
+        _save(model, folder)
+        return b""
+
+    contained(save, seconds=seconds, what="Keras' model.save")
+
+
 def _save(model: Any, folder: Path) -> None:
     try:
-        model.save(folder / _MODEL, include_optimizer=False)
+        with known_noise():
+            model.save(folder / _MODEL, include_optimizer=False)
     except Exception as error:  # whatever Keras or a layer's get_config raises
         raise RouteError(
             f"the model cannot be saved for another backend: {str(error).strip().splitlines()[0][:300]}",

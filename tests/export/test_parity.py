@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -89,3 +90,32 @@ def test_a_batch_size_baked_into_the_graph_is_refused(linear: GraphMaker, signat
     session = Session(linear(batch=1), signature)
     with pytest.raises(ExportError, match="fails on a batch of 2 rows"):
         compare(session, Session(linear(), signature).run, rows, absolute=1e-4)
+
+
+def test_the_largest_batch_is_that_of_the_server(linear: GraphMaker, signature: Signature, rows: Tensors) -> None:
+    session = Session(linear(), signature)
+    parity = compare(session, session.run, rows, absolute=1e-6, batch_rows=200)
+    assert (parity.batch_sizes, parity.rows) == ((1, 2, 7, 200), 210)
+
+
+def test_gaps_are_compared_where_values_may_be_missing(linear: GraphMaker, signature: Signature, rows: Tensors) -> None:
+    """Exporters drop the way that a tree sends NaN; real rows may have none."""
+    gaps = Signature((replace(signature.inputs[0], missing=True),), signature.outputs)
+    session, plain = Session(linear(), gaps), Session(linear(), signature)
+
+    def filled(batch: Tensors) -> Tensors:
+        return plain.run({"x": np.nan_to_num(batch["x"])})
+
+    assert compare(plain, filled, rows, absolute=1e-6).absolute == 0
+    with pytest.raises(ExportError, match="NaN for different rows"):
+        compare(session, filled, rows, absolute=1e-4)
+    with pytest.raises(ExportError, match="answers NaN where inputs are missing"):
+        compare(session, session.run, rows, absolute=1e-4)
+
+    def without(batch: Tensors) -> Tensors:
+        if np.isnan(batch["x"]).any():
+            raise ValueError("Input X contains NaN.")
+        return plain.run(batch)
+
+    with pytest.raises(ExportError, match=r"no answer where inputs are missing: Input X contains NaN"):
+        compare(session, without, rows, absolute=1e-4)
