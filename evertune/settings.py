@@ -81,7 +81,7 @@ class ExportSettings(_Section):
     allowance_ratio: float = Field(default=0.01, ge=0, lt=1)  # most accuracy that quantization may cost, at 95%
     parity_absolute: float = Field(default=1e-4, gt=0)  # largest difference of a probability, FP32 against the source
     threads: int = Field(default=1, ge=1)  # of ONNX Runtime while measuring
-    target: str = Field(default="cpu", pattern="^(cpu|cuda)$")  # what the model is to be served on
+    target: str = Field(default="cpu", pattern="^(cpu|cuda|tensorrt)$")  # what will serve; precisions are judged on it
 
 
 class ServeSettings(_Section):
