@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import Json, Study
+from cli.options import TARGETS, Json, Study
 
 if TYPE_CHECKING:
     from cli.foreign import Order
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 _MODEL_HELP = "A .keras file, an import path package.module:factory, or a .joblib file. Left out: the study's winner."
 _UNPICKLE_HELP = "Load MODEL although that runs code from the file: only for files you made yourself."
 _BACKEND_HELP = "Of Keras, torch or tensorflow, one a process; instead of tune.backend."
-_TARGET_HELP = (
-    "Where it will be served, cpu or cuda, instead of export.target. Without a GPU here, says what is pending."
-)
+_TARGET_HELP = "What will serve: cpu, cuda, tensorrt; else export.target. If not here, says what is left to measure."
 
 
 def export(
@@ -86,8 +84,8 @@ def export(
 def _settings(project: Project, target: str | None) -> ExportSettings:
     from evertune.errors import InputError
 
-    if target not in (None, "cpu", "cuda"):
-        raise InputError(f"--target {target!r} is unknown", fix="Use cpu or cuda.")
+    if target not in (None, *TARGETS):
+        raise InputError(f"--target {target!r} is unknown", fix=f"Use {', '.join(TARGETS)}.")
     settings = project.settings.export
     return settings if target is None else settings.model_copy(update={"target": target})
 

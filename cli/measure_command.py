@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import Json
+from cli.options import TARGETS, Json
 
 if TYPE_CHECKING:
     from evertune.settings import Project
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def measure(
     digest: Annotated[str, typer.Argument(help="Of a bundle in the store; eight or more first digits are enough.")],
-    target: Annotated[str, typer.Option("--target", help="cpu, or cuda on a machine with a GPU.")] = "cpu",
+    target: Annotated[str, typer.Option("--target", help="cpu; on a machine with a GPU cuda or tensorrt.")] = "cpu",
     json_output: Json = False,
 ) -> None:
     """Measure a bundle on the machine that serves it, and keep the figures beside its attestation.
@@ -30,14 +30,14 @@ def measure(
     from evertune.settings import load_project
     from export.measurement import measure_bundle
 
-    if target not in ("cpu", "cuda"):
-        raise InputError(f"--target {target!r} is unknown", fix="Use cpu or cuda.")
+    if target not in TARGETS:
+        raise InputError(f"--target {target!r} is unknown", fix=f"Use {', '.join(TARGETS)}.")
     project = load_project()
     store = BundleStore.of(project)
     bundle = store.get(digest)
     with stage(f"measuring on {target}"):
         record = measure_bundle(bundle, target, threads=project.settings.export.threads)
-    if target == "cuda":
+    if target != "cpu":
         record["hardware"]["gpus"] = gpus()
     record["over_limit"] = _over(project, bundle.manifest.recipe, record)
     store.add_measurement(bundle.digest, record)
@@ -73,5 +73,5 @@ def _half(recipe: str, record: dict[str, Any]) -> str:
     if half is None or recipe == "fp16":
         return ""
     ratio = max(half["latency_ratio"].values())
-    verdict = "worth it: export with --target cuda here" if ratio < 1 else "not worth it"
+    verdict = f"worth it: export with --target {record['target']} here" if ratio < 1 else "not worth it"
     return f"FP16 takes at most {ratio:.2f} of FP32's time: {verdict}."

@@ -11,4 +11,5 @@ Model = Annotated[str | None, typer.Option("--model", help="Name of the model. N
 Study = Annotated[str, typer.Option("--study", help="Name of the search: a folder among the project's studies.")]
 Reason = Annotated[str, typer.Option("--reason", help="Kept in the registry's history.")]
 
+TARGETS = ("cpu", "cuda", "tensorrt")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"

@@ -103,7 +103,7 @@ class ExportSettings(_Section):
     route_timeout_seconds: float = Field(default=300, gt=0)  # then a route of a full export counts as failed
     recipes: tuple[str, ...] = ()  # precisions to try, by name as in docs/export.md; empty: those that it lists
     quantization_aware: bool = False  # fine-tune a copy of the weights where INT8 fails on accuracy alone
-    target: str = Field(default="cpu", pattern="^(cpu|cuda)$")  # what the model is to be served on
+    target: str = Field(default="cpu", pattern="^(cpu|cuda|tensorrt)$")  # what will serve; precisions are judged on it
 
 
 class ServeSettings(_Section):

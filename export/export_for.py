@@ -6,15 +6,16 @@ from typing import Any
 
 from evertune.settings import ExportSettings, LimitSettings
 from evertune.task import Splits, Task
-from export.cuda import export_for_cuda
 from export.pipeline import export_model
+from export.presence import is_here
 from export.result import ExportResult
+from export.unmeasured import export_unmeasured
 
 
 def export_for(
     model: Any, task: Task, splits: Splits, *, settings: ExportSettings, limits: LimitSettings, seed: int
 ) -> ExportResult:
-    """`export_model` for the CPU of this machine, `export_for_cuda` where `settings.target` is "cuda".
+    """`export_model` where `settings.target` is on this machine, else `export_unmeasured`.
 
     Args:
         model: Trained.
@@ -27,6 +28,6 @@ def export_for(
     Raises:
         ExportError: The model does not convert, does not fit the task, or no precision is within the limits.
     """
-    if settings.target == "cuda":
-        return export_for_cuda(model, task, splits, settings=settings, limits=limits)
-    return export_model(model, task, splits, settings=settings, limits=limits, seed=seed)
+    if is_here(settings.target):
+        return export_model(model, task, splits, settings=settings, limits=limits, seed=seed)
+    return export_unmeasured(model, task, splits, settings=settings, limits=limits)

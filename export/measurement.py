@@ -14,16 +14,16 @@ from evertune.tensors import Tensors
 from export.half import FP16, to_half
 from export.hardware import hardware, versions
 from export.measure import measure_latency
+from export.presence import PROVIDERS, is_here
 from export.recipes import FP32
-from export.targets import PROVIDERS, is_here
 
 
 def measure_bundle(bundle: Bundle, target: str, *, threads: int = 1, rounds: int = 25) -> dict[str, Any]:
-    """Proves a bundle on a target's execution provider, times it there, and FP16 beside FP32 where that is a GPU.
+    """Proves a bundle on a target's execution provider and times it there, on a GPU with FP16 beside FP32.
 
     Args:
         bundle: Any.
-        target: "cpu" or "cuda".
+        target: "cpu", "cuda" or "tensorrt".
         threads: Of ONNX Runtime.
         rounds: Of timing; all models in each.
 
@@ -43,7 +43,7 @@ def measure_bundle(bundle: Bundle, target: str, *, threads: int = 1, rounds: int
     recipe, signature = bundle.manifest.recipe, bundle.manifest.signature
     models = {recipe: bundle.model_bytes()}
     sessions = {recipe: bundle.verified_session(threads=threads, providers=PROVIDERS[target])}
-    if target == "cuda" and recipe == FP32:
+    if target != "cpu" and recipe == FP32:
         models[FP16] = to_half(models[FP32], signature)
         sessions[FP16] = Session(models[FP16], signature, threads=threads, providers=PROVIDERS[target])
     times = measure_latency(sessions, bundle.golden.inputs, baseline=recipe, rounds=rounds)

@@ -141,7 +141,7 @@ class Bundle:
         Raises:
             BundleError: A record was changed since it was stored.
         """
-        return measurements.from_files(sorted((self.path / measurements.FOLDER).glob("*.json")))
+        return measurements.read(self.path)
 
     def model_bytes(self) -> bytes:
         """The ONNX model, hashed again now, so that what is loaded is what was sealed.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,17 @@ def to_file(record: Mapping[str, Any]) -> tuple[str, bytes]:
     return f"{FOLDER}/{hashlib.sha256(content).hexdigest()}.json", content
 
 
-def from_files(files: Iterable[Path]) -> list[dict[str, Any]]:
+def read(bundle: Path) -> list[dict[str, Any]]:
     """The records, oldest first by their field "measured_at".
 
     Raises:
-        BundleError: A file is a link, is not named by its hash, or holds no JSON.
+        BundleError: A file or the folder is a link, a file is not named by its hash, or holds no JSON.
     """
+    folder = bundle / FOLDER
+    if folder.is_symlink():
+        raise damaged(FOLDER, "is a link")
     found = []
-    for path in files:
+    for path in sorted(folder.glob("*.json")):
         if not FILE_NAME_OF_RECORD.fullmatch(path.name):
             raise damaged(f"{FOLDER}/{path.name}", "is no measurement")
         content = read_plain(path.parent, path.name, _MOST_BYTES)

@@ -17,7 +17,7 @@ import pytest
 from cli.main import main
 from evertune.bundle import BundleStore
 from evertune.settings import load_project
-from export.targets import is_here
+from export.presence import is_here
 
 Run = Callable[..., Any]
 _TASK = """

@@ -1,19 +1,18 @@
-"""Where a model is to be served: what can be proven here, and what only that machine can tell."""
+"""Whether a target is on this machine."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any, Literal
+from typing import Any
 
 from evertune.errors import BundleError
 from evertune.runtime import Session
 from evertune.tensors import Signature, TensorSpec
 
-Target = Literal["cpu", "cuda"]
-
 PROVIDERS: dict[str, tuple[str, ...]] = {
     "cpu": ("CPUExecutionProvider",),
     "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
 }
 """ONNX Runtime's execution providers by target, best first."""
 

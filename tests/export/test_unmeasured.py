@@ -17,8 +17,8 @@ from evertune.task import Splits, Task
 from evertune.tensors import TensorSpec
 from export import ExportResult, export_for
 from export.candidate import Candidate
-from export.cuda import choose_unmeasured
-from export.targets import is_here
+from export.presence import is_here
+from export.unmeasured import choose_unmeasured
 
 pytestmark = pytest.mark.skipif(is_here("cuda"), reason="here is a GPU: nothing would be pending")
 
@@ -76,18 +76,18 @@ def test_what_is_pending_is_listed(result: ExportResult) -> None:
     assert {each["target"] for each in result.pending} == {"cuda"}
     assert [each["recipes"] for each in result.pending] == [["fp32"], ["fp32"], ["fp16"]]
     assert "1, 8, 64 rows" in result.pending[1]["what"]
-    assert "no GPU" in result.reason
+    assert "nothing to run cuda on" in result.reason
 
 
 def test_fp16_ships_unmeasured_only_where_fp32_is_too_large() -> None:
     fp32 = Candidate("fp32", b"x" * 100, accuracy=0.9)
     half = Candidate("fp16", b"x" * 50, accuracy=0.9, difference=Interval(-0.001, 0.001, 0.95))
     settings = ExportSettings(target="cuda")
-    judged, chosen, reason = choose_unmeasured([fp32, half], settings, LimitSettings(size_bytes=60))
+    judged, chosen, reason = choose_unmeasured(fp32, half, settings, LimitSettings(size_bytes=60))
     assert chosen.recipe == "fp16"
     assert judged[0].refused is not None
     assert "limits.size_bytes" in reason
     worse = replace(half, difference=Interval(0.01, 0.03, 0.95))
-    for candidates, most_bytes in (([fp32, half], 40), ([fp32, worse], 60)):
+    for other, most_bytes in ((half, 40), (worse, 60)):
         with pytest.raises(ExportError, match="no precision"):
-            choose_unmeasured(candidates, settings, LimitSettings(size_bytes=most_bytes))
+            choose_unmeasured(fp32, other, settings, LimitSettings(size_bytes=most_bytes))
