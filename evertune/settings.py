@@ -60,8 +60,9 @@ class StoreSettings(_Section):
 class LimitSettings(_Section):
     """`[limits]`: what a model may cost to serve. Architectures over a limit are rejected before training."""
 
-    latency_seconds: float = Field(default=0.010, gt=0)  # median of one row on this machine, one thread
+    latency_seconds: float = Field(default=0.010, gt=0)  # median of one batch on this machine, one thread
     size_bytes: int = Field(default=20_000_000, gt=0)  # of the ONNX file
+    batch_rows: int = Field(default=1, ge=1, le=4096)  # of that batch; the precision that is fastest at it ships
 
 
 class TuneSettings(_Section):
@@ -81,6 +82,7 @@ class ExportSettings(_Section):
     allowance_ratio: float = Field(default=0.01, ge=0, lt=1)  # most accuracy that quantization may cost, at 95%
     parity_absolute: float = Field(default=1e-4, gt=0)  # largest difference of a probability, FP32 against the source
     threads: int = Field(default=1, ge=1)  # of ONNX Runtime while measuring
+    target: str = Field(default="cpu", pattern="^(cpu|cuda|tensorrt)$")  # what will serve; precisions are judged on it
 
 
 class ServeSettings(_Section):

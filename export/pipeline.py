@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from evertune.errors import ExportError
 from evertune.kinds import Parameters
-from evertune.losses import row_losses
 from evertune.rows import Rows
 from evertune.runtime import Session
 from evertune.settings import ExportSettings, LimitSettings
-from evertune.statistics import Interval, paired_noninferiority
 from evertune.task import Splits, Task
-from evertune.tensors import Array, Signature, Tensors
+from evertune.tensors import Signature, Tensors
 from export.candidate import Candidate
 from export.choose import choose, too_slow
 from export.converters import converter_for
 from export.converters.source import Source
-from export.measure import measure_latency
-from export.parity import BATCH_SIZES, Parity, compare
+from export.costs import with_latency, with_memory
+from export.parity import Parity, compare
 from export.quantize import Quantizer, strided
 from export.recipes import FP32, RECIPES
-from export.result import ExportResult
+from export.result import ExportResult, Measurement
+from export.scoring import outputs_of, with_accuracy, with_risk
+from export.target import Target, on_target, target_named
 from export.verify import check_outputs, verify
 
-_ROUNDS = 25  # medians of ratios then move by a few percent from run to run on a busy machine
-_QUICK_ROUNDS = 7
+__all__ = ["convert", "export_model", "outputs_of"]
+
+_ROUNDS = 51
+_QUICK_ROUNDS = 15
 _QUICK_ROWS = 4096  # validation rows that a trial is scored on, at most
-# Rows at a time through ONNX Runtime: the server's largest batch by default. Dynamic INT8 takes the scale of its
-# activations from the whole batch, so its accuracy is that of the batches in which it is run.
-_RUN_ROWS = BATCH_SIZES[-1]
-_ERROR_RATE = 0.025  # one side; the interval of both has 95%
+_SELECTION_ROWS = 4096  # training rows that put candidates in order, at most
 
 
 def export_model(
@@ -51,7 +49,8 @@ def export_model(
     Args:
         model: What `task.build` returned, trained.
         task: Declares inputs and labels.
-        splits: Calibration rows set quantization ranges, validation rows judge. Test rows are not touched.
+        splits: Calibration rows set quantization ranges and, with some training rows, put the candidates in order;
+            validation rows judge, and do nothing else here. Test rows are not touched.
         settings: Allowance, parity, threads.
         limits: What the model may cost.
         seed: Kept for recipes that draw at random; none does yet.
@@ -66,16 +65,26 @@ def export_model(
     source, session, parity = convert(
         model, task.signature, rows.inputs, settings, kind=task.kind, parameters=task.parameters
     )
-    sessions, candidates = {FP32: session}, [Candidate(FP32, source.model_bytes, parity=parity)]
+    sessions, found = {FP32: session}, [Candidate(FP32, source.model_bytes, parity=parity)]
     for candidate, loaded in _quantized(source, task, splits.calibration, rows, settings):
-        candidates.append(candidate)
+        found.append(candidate)
         sessions.update({candidate.recipe: loaded} if loaded is not None else {})
-    timed = _with_latency(candidates, sessions, rows.inputs, _QUICK_ROUNDS if quick else _ROUNDS)
+    target = target_named(settings.target)
+    found = on_target(found, sessions, target)
+    timing = splits.calibration.inputs  # rows that judge have no part in anything else
+    found, rounds = with_latency(found, sessions, timing, _QUICK_ROUNDS if quick else _ROUNDS, limits.batch_rows)
     if quick:
-        timed = [_without_slow(candidate, sessions) for candidate in timed]
-    measured = _with_accuracy(timed, sessions, rows, task, settings)
-    judged, chosen, reason = choose(measured, settings=settings, limits=limits)
-    return ExportResult(judged, chosen, reason, parity, len(rows))
+        found = [_without_slow(candidate, sessions, limits) for candidate in found]
+    else:
+        found = with_memory(found, sessions, timing, target.providers)
+    selection = splits.calibration if quick else _selection(splits)
+    found = with_risk(found, sessions, selection, task, len(rows))
+    found = with_accuracy(found, sessions, rows, task, settings.allowance_ratio)
+    judged, chosen, reason = choose(found, settings=settings, limits=_known(limits, target))
+    measured = Measurement(
+        target.name, sessions[FP32].provider, settings.threads, limits.batch_rows, rounds, len(selection)
+    )
+    return ExportResult(judged, chosen, reason, parity, len(rows), measured)
 
 
 def convert(
@@ -101,16 +110,6 @@ def convert(
         if not source.reused:
             raise
     return _proved(converter.convert(model, signature, kind=kind, reuse=False), meaning, rows, settings)
-
-
-def outputs_of(session: Session, inputs: Tensors) -> Tensors:
-    """Runs all rows in batches of bounded size."""
-    count = len(next(iter(inputs.values())))
-    parts = [
-        session.run({name: value[start : start + _RUN_ROWS] for name, value in inputs.items()})
-        for start in range(0, count, _RUN_ROWS)
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 @dataclass(frozen=True)
@@ -170,50 +169,22 @@ def _quantized(
     return made
 
 
-def _without_slow(candidate: Candidate, sessions: dict[str, Session]) -> Candidate:
+def _selection(splits: Splits) -> Rows:
+    """Calibration and training rows: any may put candidates in order, since only validation rows judge."""
+    train = splits.train.take(strided(len(splits.train), _SELECTION_ROWS)) if len(splits.train) else splits.train
+    return Rows.concatenate([splits.calibration, train])
+
+
+def _known(limits: LimitSettings, target: Target) -> LimitSettings:
+    """Without a limit that cannot be measured here."""
+    return limits if target.is_here else limits.model_copy(update={"latency_seconds": math.inf})
+
+
+def _without_slow(candidate: Candidate, sessions: dict[str, Session], limits: LimitSettings) -> Candidate:
     """Refuses a candidate that is too slow before its accuracy is measured: most of a quick export would go there."""
-    reason = too_slow(candidate) if candidate.recipe != FP32 and candidate.recipe in sessions else None
+    if candidate.recipe == FP32 or candidate.recipe not in sessions:
+        return candidate
+    reason = too_slow(candidate, limits.batch_rows)
     if reason is not None:
         del sessions[candidate.recipe]
-    return replace(candidate, refused=candidate.refused or reason)
-
-
-def _with_accuracy(
-    candidates: list[Candidate], sessions: dict[str, Session], rows: Rows, task: Task, settings: ExportSettings
-) -> list[Candidate]:
-    losses = {
-        recipe: row_losses(task.kind, outputs_of(session, rows.inputs), rows.labels, task.parameters)
-        for recipe, session in sessions.items()
-    }
-    return [
-        replace(
-            candidate,
-            accuracy=1 - float(losses[candidate.recipe].mean()),
-            difference=None
-            if candidate.recipe == FP32
-            else _difference(losses[FP32], losses[candidate.recipe], settings.allowance_ratio),
-        )
-        if candidate.recipe in losses
-        else candidate
-        for candidate in candidates
-    ]
-
-
-def _difference(fp32: Array, quantized: Array, allowance: float) -> Interval:
-    return paired_noninferiority(fp32, quantized, margin=allowance, error_rate=_ERROR_RATE, min_rows=1).interval
-
-
-def _with_latency(
-    candidates: list[Candidate], sessions: dict[str, Session], rows: Tensors, rounds: int
-) -> list[Candidate]:
-    times = measure_latency(sessions, rows, baseline=FP32, rounds=rounds)
-    return [
-        replace(
-            candidate,
-            latency_seconds=times.seconds[candidate.recipe],
-            latency_ratio=times.ratio[candidate.recipe],
-        )
-        if candidate.recipe in sessions
-        else candidate
-        for candidate in candidates
-    ]
+    return replace(candidate, refused=reason)

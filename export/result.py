@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from export.candidate import Candidate
 from export.parity import Parity
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How the candidates were measured.
+
+    Attributes:
+        target: Of `[export] target`.
+        provider: ONNX Runtime's execution provider that was measured: the CPU's where the target is not here.
+        threads: Of ONNX Runtime.
+        batch_rows: The batch whose latency decides.
+        rounds: Of interleaved timing.
+        selection_rows: Calibration and training rows, by which candidates were put in order.
+    """
+
+    target: str
+    provider: str
+    threads: int
+    batch_rows: int
+    rounds: int
+    selection_rows: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As in an attestation."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -18,6 +44,7 @@ class ExportResult:
         reason: Why it was chosen, a sentence for people.
         parity: FP32 against the source model.
         validation_rows: Rows on which accuracies were measured.
+        measurement: How latencies were.
     """
 
     candidates: tuple[Candidate, ...]
@@ -25,6 +52,7 @@ class ExportResult:
     reason: str
     parity: Parity
     validation_rows: int
+    measurement: Measurement
 
     def candidate(self, recipe: str) -> Candidate:
         """The candidate of that recipe."""
