@@ -77,8 +77,9 @@ class BundleSettings(_Section):
 class LimitSettings(_Section):
     """`[limits]`: what a model may cost to serve. Architectures over a limit are rejected before training."""
 
-    latency_seconds: float = Field(default=0.010, gt=0)  # median of one row on this machine, one thread
+    latency_seconds: float = Field(default=0.010, gt=0)  # median of one batch on this machine, one thread
     size_bytes: int = Field(default=20_000_000, gt=0)  # of the ONNX file
+    batch_rows: int = Field(default=1, ge=1, le=4096)  # of that batch; the precision that is fastest at it ships
 
 
 class TuneSettings(_Section):

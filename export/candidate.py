@@ -19,6 +19,10 @@ class Candidate:
         size_ratio: Size divided by FP32's.
         latency_seconds: By batch size: median time of one batch.
         latency_ratio: By batch size: the same divided by FP32's, round by round.
+        latency_interval: By batch size: of that ratio's median (95%).
+        memory_bytes: By which loading and running it raise the peak of a process; None where not measured.
+        load_seconds: From file to session; None where not measured.
+        risk: Loss added that the validation rows are expected not to rule out, judged from other rows; see `choose`.
         accuracy: On validation rows: 1 - mean loss.
         difference: Interval (95%) of the loss that the recipe adds to FP32's on the same rows; None for FP32.
         parity: Against the source model.
@@ -31,6 +35,10 @@ class Candidate:
     size_ratio: float = 1.0
     latency_seconds: dict[int, float] = field(default_factory=dict)
     latency_ratio: dict[int, float] = field(default_factory=dict)
+    latency_interval: dict[int, Interval] = field(default_factory=dict)
+    memory_bytes: int | None = None
+    load_seconds: float | None = None
+    risk: float = 0.0
     accuracy: float = float("nan")
     difference: Interval | None = None
     parity: Parity | None = None
@@ -50,6 +58,10 @@ class Candidate:
             "size_ratio": self.size_ratio if self.size_bytes else None,
             "latency_seconds": {str(size): value for size, value in self.latency_seconds.items()},
             "latency_ratio": {str(size): value for size, value in self.latency_ratio.items()},
+            "latency_interval": {str(size): value.to_json() for size, value in self.latency_interval.items()},
+            "memory_bytes": self.memory_bytes,
+            "load_seconds": self.load_seconds,
+            "risk": self.risk,
             "accuracy": self.accuracy if self.accuracy == self.accuracy else None,
             "difference": self.difference.to_json() if self.difference else None,
             "parity": self.parity.to_json() if self.parity else None,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
 from evertune.settings import ExportSettings, LimitSettings
 from export.candidate import Candidate
 from export.over_limits import OverLimitsError
-from export.recipes import FP32
 
-SLOWER_RATIO = 1.05  # medians of interleaved rounds of the same file differ by up to this on a shared machine
+SLOWER_RATIO = 1.05  # two loads of one and the same file differ by up to this
 FASTER_RATIO = 1 / 1.1  # what counts as faster when nothing else is gained
-_TIE_RATIO = 1.05  # candidates this close in latency are equally fast; then accuracy decides
+_GAIN_RATIO = 1.05  # of latency or size; less is not worth a riskier precision
 
 
 def choose(
@@ -21,13 +20,16 @@ def choose(
 ) -> tuple[tuple[Candidate, ...], Candidate, str]:
     """Picks what ships and writes down why each other one does not.
 
-    A quantized candidate is eligible if it costs no more accuracy than allowed (upper end of the 95% interval), and is
-    smaller and not slower, or really faster. The fastest eligible one within the limits ships, else FP32.
+    Tests in a fixed sequence, which together ship a precision that costs more than allowed with probability 2.5% at
+    most (docs/adr/0007). Without a look at the rows that judge: what gains nothing or is over a limit is left out; the
+    rest is put in order of `risk`, and of these each is kept that is faster, or as fast and smaller, than all before
+    it. Then, in that order, each is tested on the validation rows, up to the first whose loss may be more than allowed
+    (upper end of the 95% interval). The last that passed ships, else FP32.
 
     Args:
         candidates: FP32 first, all measured unless `refused` is set.
         settings: The allowance.
-        limits: Latency of one row, and size.
+        limits: Batch, its latency, and size.
 
     Returns:
         The candidates with `refused` filled in, the chosen one, and the reason.
@@ -35,26 +37,31 @@ def choose(
     Raises:
         OverLimitsError: None is within the limits; names the closest and its figures.
     """
-    judged = tuple(_judge(candidate, settings, limits) for candidate in candidates)
-    eligible = [candidate for candidate in judged if candidate.refused is None]
-    if not eligible:
-        raise _none_fits(judged[0], limits)
-    quantized = [candidate for candidate in eligible if candidate.recipe != FP32]
-    if not quantized:
-        return judged, eligible[0], _why_fp32(judged)
-    chosen = _best(quantized)
-    marked = tuple(
-        chosen if candidate is chosen else replace(candidate, refused=candidate.refused or _beaten(candidate, chosen))
-        for candidate in judged
-    )
-    return marked, chosen, _why_quantized(chosen, judged[0], settings)
+    fp32 = replace(candidates[0], refused=_over(candidates[0], limits))
+    sequence = _sequence([each for each in candidates[1:] if _gains(each, limits)], limits.batch_rows)
+    passed = list(itertools.takewhile(lambda each: _accuracy_reason(each, settings) is None, sequence))
+    chosen = passed[-1] if passed else fp32
+    if chosen.refused is not None:
+        raise _none_fits(fp32, limits)
+
+    def marked(each: Candidate) -> Candidate:
+        reason = each.refused or _accuracy_reason(each, settings) or too_slow(each, limits.batch_rows)
+        return replace(each, refused=reason or _over(each, limits) or _beaten(each, chosen, sequence, passed))
+
+    judged = tuple(each if each is chosen else marked(each) for each in candidates[1:])
+    if chosen is fp32:
+        return (fp32, *judged), fp32, _why_fp32(judged)
+    shipped = f"{chosen.recipe} is smaller or faster within the accuracy allowed"
+    why = _why_quantized(chosen, fp32, settings, limits)
+    return (replace(fp32, refused=fp32.refused or shipped), *judged), chosen, why
 
 
 def over_limits(latency_seconds: float, size_bytes: int, limits: LimitSettings) -> str | None:
     """Which limit is broken, in words; None if none is."""
     if latency_seconds > limits.latency_seconds:
+        what = "one row takes" if limits.batch_rows == 1 else f"{limits.batch_rows} rows take"
         return (
-            f"one row takes {latency_seconds * 1e3:.3g} ms, over limits.latency_seconds = "
+            f"{what} {latency_seconds * 1e3:.3g} ms, over limits.latency_seconds = "
             f"{limits.latency_seconds * 1e3:.3g} ms"
         )
     if size_bytes > limits.size_bytes:
@@ -62,83 +69,99 @@ def over_limits(latency_seconds: float, size_bytes: int, limits: LimitSettings) 
     return None
 
 
-def _judge(candidate: Candidate, settings: ExportSettings, limits: LimitSettings) -> Candidate:
-    if candidate.refused is not None:
-        return candidate
-    reason = _why_not(candidate, settings) or over_limits(candidate.latency_seconds[1], candidate.size_bytes, limits)
-    return replace(candidate, refused=reason)
+def too_slow(candidate: Candidate, batch_rows: int = 1) -> str | None:
+    """Why a quantized candidate's speed and size do not make up for the risk; None where they do.
 
-
-def _why_not(candidate: Candidate, settings: ExportSettings) -> str | None:
-    if candidate.recipe == FP32:
+    At the task's batch the interval must tell, not the median alone.
+    """
+    ratios = dict(candidate.latency_ratio)
+    if batch_rows in candidate.latency_interval:
+        ratios[batch_rows] = candidate.latency_interval[batch_rows].upper
+    size = max(ratios, key=lambda batch: ratios[batch])
+    slowest = ratios[size]
+    if slowest <= FASTER_RATIO or (candidate.size_ratio < 1 and slowest <= SLOWER_RATIO):
         return None
+    unsure = "may take" if slowest > candidate.latency_ratio[size] else "takes"
+    return f"{unsure} {slowest:.2f} times as long as FP32 at batch {size}"
+
+
+def _over(candidate: Candidate, limits: LimitSettings) -> str | None:
+    return over_limits(candidate.latency_seconds[limits.batch_rows], candidate.size_bytes, limits)
+
+
+def _gains(candidate: Candidate, limits: LimitSettings) -> bool:
+    """Whether it may be worth a test; no row that judges has a part in this."""
+    return candidate.refused is None and (too_slow(candidate, limits.batch_rows) or _over(candidate, limits)) is None
+
+
+def _sequence(candidates: list[Candidate], batch_rows: int) -> list[Candidate]:
+    found: list[Candidate] = []
+    for each in sorted(candidates, key=lambda candidate: (candidate.risk, candidate.latency_ratio[batch_rows])):
+        if all(_is_cheaper(each, before, batch_rows) for before in found):
+            found.append(each)
+    return found
+
+
+def _is_cheaper(one: Candidate, other: Candidate, batch_rows: int) -> bool:
+    mine, theirs = one.latency_ratio[batch_rows], other.latency_ratio[batch_rows]
+    if mine <= theirs * _GAIN_RATIO and one.size_ratio * _GAIN_RATIO < other.size_ratio:
+        return True
+    return mine * _GAIN_RATIO < theirs
+
+
+def _accuracy_reason(candidate: Candidate, settings: ExportSettings) -> str | None:
     difference, allowed = candidate.difference, settings.allowance_ratio
     if difference is None:
         return "its accuracy was not measured"
-    if difference.upper > allowed:
-        unsure = ": the validation rows are too few to rule that out" if difference.lower <= 0 else ""
-        return f"may cost up to {difference.upper:.2%} accuracy (95%), {allowed:.2%} is allowed{unsure}"
-    return too_slow(candidate)
-
-
-def too_slow(candidate: Candidate) -> str | None:
-    """Why a quantized candidate's speed and size do not make up for the risk; None where they do."""
-    slowest = max(candidate.latency_ratio.values())
-    if slowest <= FASTER_RATIO or (candidate.size_ratio < 1 and slowest <= SLOWER_RATIO):
+    if difference.upper <= allowed:
         return None
-    size = max(candidate.latency_ratio, key=lambda batch: candidate.latency_ratio[batch])
-    return f"takes {slowest:.2f} times as long as FP32 at batch {size}"
+    unsure = ": the validation rows are too few to rule that out" if difference.lower <= 0 else ""
+    return f"may cost up to {difference.upper:.2%} accuracy (95%), {allowed:.2%} is allowed{unsure}"
 
 
-def short_of_accuracy(candidates: Sequence[Candidate], settings: ExportSettings) -> list[str]:
-    """Recipes that would ship if they cost less accuracy, the fastest first."""
-    short = [
-        candidate
-        for candidate in candidates
-        if candidate.difference is not None
-        and candidate.difference.upper > settings.allowance_ratio
-        and too_slow(candidate) is None
-    ]
-    return [candidate.recipe for candidate in sorted(short, key=_mean_ratio)]
+def short_of_accuracy(candidates: Sequence[Candidate], settings: ExportSettings, limits: LimitSettings) -> list[str]:
+    """Recipes worth a test that would probably fail it, the fastest first; empty where one would probably pass.
+
+    Asks `risk` alone, so the rows that judge have no part in it.
+    """
+    worth = [each for each in candidates[1:] if _gains(each, limits)]
+    if any(each.risk <= settings.allowance_ratio for each in worth):
+        return []
+    return [each.recipe for each in sorted(worth, key=lambda each: each.latency_ratio[limits.batch_rows])]
 
 
-def _mean_ratio(candidate: Candidate) -> float:
-    return math.exp(sum(map(math.log, candidate.latency_ratio.values())) / len(candidate.latency_ratio))
+def _beaten(candidate: Candidate, chosen: Candidate, sequence: list[Candidate], passed: list[Candidate]) -> str:
+    """Why a candidate that nothing speaks against does not ship."""
+    if any(each is candidate for each in passed):
+        return f"{chosen.recipe} is faster, or as fast and smaller"
+    if any(each is candidate for each in sequence):
+        stopped_by = sequence[len(passed)].recipe
+        return f"not tested: {stopped_by}, which seemed the safer one on other rows, may cost more than allowed"
+    better = next(each for each in sequence if each.risk <= candidate.risk)
+    return f"{better.recipe} is as fast and as small, and closer to FP32 on calibration and training rows"
 
 
-def _best(eligible: list[Candidate]) -> Candidate:
-    fastest = min(map(_mean_ratio, eligible))
-    tied = [candidate for candidate in eligible if _mean_ratio(candidate) <= fastest * _TIE_RATIO]
-    return max(tied, key=lambda candidate: candidate.accuracy)  # the first of equals: the order of the recipes
-
-
-def _beaten(candidate: Candidate, chosen: Candidate) -> str:
-    if candidate.recipe == FP32:
-        return f"{chosen.recipe} is smaller or faster within the accuracy allowed"
-    how = "faster" if _mean_ratio(chosen) < _mean_ratio(candidate) else "as fast and no less accurate"
-    return f"{chosen.recipe} is {how}"
-
-
-def _why_quantized(chosen: Candidate, fp32: Candidate, settings: ExportSettings) -> str:
-    assert chosen.difference is not None  # only quantized candidates come here
+def _why_quantized(chosen: Candidate, fp32: Candidate, settings: ExportSettings, limits: LimitSettings) -> str:
+    assert chosen.difference is not None  # it passed
+    rows = "one row" if limits.batch_rows == 1 else f"{limits.batch_rows} rows"
     reason = (
-        f"{chosen.recipe}: {chosen.size_ratio:.2f} times the size and {chosen.latency_ratio[1]:.2f} times the latency "
-        f"of FP32 at one row; costs at most {max(chosen.difference.upper, 0):.2%} accuracy (95%), "
+        f"{chosen.recipe}: {chosen.size_ratio:.2f} times the size and {chosen.latency_ratio[limits.batch_rows]:.2f} "
+        f"times the latency of FP32 at {rows}; costs at most {max(chosen.difference.upper, 0):.2%} accuracy (95%), "
         f"{settings.allowance_ratio:.2%} is allowed"
     )
     return f"{reason}; FP32 is over a limit: {fp32.refused}" if fp32.refused else reason
 
 
-def _why_fp32(judged: tuple[Candidate, ...]) -> str:
-    others = "; ".join(f"{candidate.recipe} {candidate.refused}" for candidate in judged[1:])
-    return f"fp32: no INT8 candidate is worth it ({others})" if others else "fp32: nothing else was tried"
+def _why_fp32(others: tuple[Candidate, ...]) -> str:
+    reasons = "; ".join(f"{candidate.recipe} {candidate.refused}" for candidate in others)
+    return f"fp32: no smaller precision is worth it ({reasons})" if reasons else "fp32: nothing else was tried"
 
 
 def _none_fits(fp32: Candidate, limits: LimitSettings) -> OverLimitsError:
     return OverLimitsError(
         f"no precision of the model is within the limits: FP32: {fp32.refused}",
         fix="Raise [limits] latency_seconds or size_bytes, or let the search try smaller models.",
-        latency_seconds=fp32.latency_seconds.get(1),
+        latency_seconds=fp32.latency_seconds.get(limits.batch_rows),
         size_bytes=fp32.size_bytes,
         limits=limits.model_dump(),
     )

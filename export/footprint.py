@@ -29,7 +29,7 @@ class Footprint:
     """Latency and size of the precision that would fit.
 
     Attributes:
-        latency_seconds: Median of one row.
+        latency_seconds: Median of one batch of `limits.batch_rows`.
         size_bytes: Of the ONNX file.
         recipe: FP32 where that is within the limits, else the INT8 recipe that comes closest.
         over: The limit that even this recipe breaks, in words; None where the architecture may be trained.
@@ -81,8 +81,8 @@ def _quantized(
 
 
 def _footprint(recipe: str, session: Session, size_bytes: int, rows: Tensors, limits: LimitSettings) -> Footprint:
-    times = measure_latency({recipe: session}, rows, baseline=recipe, rounds=_ROUNDS, batches=(1,))
-    latency = times.seconds[recipe][1]
+    times = measure_latency({recipe: session}, rows, baseline=recipe, rounds=_ROUNDS, batches=(limits.batch_rows,))
+    latency = times.seconds[recipe][limits.batch_rows]
     return Footprint(latency, size_bytes, recipe, over_limits(latency, size_bytes, limits))
 
 

@@ -10,11 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from evertune.runtime import Session
+from evertune.runtime.session import CPU
+from evertune.statistics import Interval, median_interval
 from evertune.tensors import Tensors
 
 LATENCY_BATCHES = (1, 8, 64)
+FEWEST_ROUNDS = 6  # for an interval of 95%
 _BLOCK_SECONDS = 0.002  # a block of runs lasts about this long: well above the clock's and the scheduler's grain
 _MOST_RUNS = 200  # of a block
+_FEWEST_AFFORDABLE = 25  # rounds: medians of ratios then move by a few percent from run to run on a busy machine
+
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -24,10 +30,14 @@ class Latencies:
     Attributes:
         seconds: By model and batch size: the median over rounds of the mean time of one run.
         ratio: By model and batch size: the median over rounds of its time divided by the baseline's in that round.
+        interval: By model and batch size: of that median ratio (95%); empty where there are fewer than 6 rounds.
+        rounds: How many there were.
     """
 
     seconds: dict[str, dict[int, float]]
     ratio: dict[str, dict[int, float]]
+    interval: dict[str, dict[int, Interval]]
+    rounds: int
 
 
 def measure_latency(
@@ -37,7 +47,8 @@ def measure_latency(
     baseline: str,
     rounds: int,
     batches: tuple[int, ...] = LATENCY_BATCHES,
-    clock: Callable[[], float] = time.perf_counter,
+    most_seconds: float = 60.0,
+    clock: Clock | None = None,
 ) -> Latencies:
     """Times every model in every round, so that what else the machine does hits all of them alike.
 
@@ -47,39 +58,61 @@ def measure_latency(
         baseline: Name of the model that ratios refer to.
         rounds: Each times every model once at every batch size, in rotating order.
         batches: Batch sizes in rows.
-        clock: Seconds, monotonic.
+        most_seconds: Fewer rounds, but at least 25 (or `rounds`), where all would take longer. Fixed before the first
+            round, so that no figure decides how often it is measured.
+        clock: Seconds, monotonic; None: `clock_of` the sessions.
     """
-    names = list(sessions)
+    names, clock = list(sessions), clock or clock_of(sessions)
     inputs = {size: _first(rows, size) for size in batches}
-    runs = {(name, size): _runs(sessions[name], inputs[size], clock) for name in names for size in batches}
+    once = {(name, size): _once(sessions[name], inputs[size], clock) for name in names for size in batches}
+    runs = {key: max(1, min(_MOST_RUNS, round(_BLOCK_SECONDS / max(each, 1e-9)))) for key, each in once.items()}
+    rounds = _affordable(rounds, sum(once[key] * runs[key] for key in once), most_seconds)
     times: dict[tuple[str, int], list[float]] = {key: [] for key in runs}
     for turn in range(rounds):
         order = names[turn % len(names) :] + names[: turn % len(names)]
         for size in batches:
             for name in order:
                 times[name, size].append(_block(sessions[name], inputs[size], runs[name, size], clock))
+    ratios = {key: _ratios(times[key], times[baseline, key[1]]) for key in times}
     return Latencies(
         {name: {size: statistics.median(times[name, size]) for size in batches} for name in names},
-        {name: {size: _ratio(times[name, size], times[baseline, size]) for size in batches} for name in names},
+        {name: {size: statistics.median(ratios[name, size]) for size in batches} for name in names},
+        {name: {size: median_interval(ratios[name, size]) for size in batches} for name in names}
+        if rounds >= FEWEST_ROUNDS
+        else {name: {} for name in names},
+        rounds,
     )
+
+
+def clock_of(sessions: Mapping[str, Session]) -> Clock:
+    """The processor time of this thread where that is all a run takes: one thread on the CPU.
+
+    Wall-clock time holds what the scheduler gave to others meanwhile: on a loaded machine the medians of one and the
+    same file then differ by a factor of three. Several threads, and accelerators, are timed by the wall clock.
+    """
+    alone = all(session.threads == 1 and session.provider == CPU[0] for session in sessions.values())
+    return time.thread_time if alone else time.perf_counter
+
+
+def _affordable(rounds: int, round_seconds: float, most_seconds: float) -> int:
+    return int(min(rounds, max(_FEWEST_AFFORDABLE, most_seconds // max(round_seconds, 1e-9))))
 
 
 def _first(rows: Tensors, count: int) -> Tensors:
     return {name: np.ascontiguousarray(np.resize(value, (count, *value.shape[1:]))) for name, value in rows.items()}
 
 
-def _runs(session: Session, inputs: Tensors, clock: Callable[[], float]) -> int:
+def _once(session: Session, inputs: Tensors, clock: Clock) -> float:
     session.run(inputs)  # the first run of a shape allocates
-    once = _block(session, inputs, 1, clock)
-    return max(1, min(_MOST_RUNS, round(_BLOCK_SECONDS / max(once, 1e-9))))
+    return _block(session, inputs, 1, clock)
 
 
-def _block(session: Session, inputs: Tensors, runs: int, clock: Callable[[], float]) -> float:
+def _block(session: Session, inputs: Tensors, runs: int, clock: Clock) -> float:
     start = clock()
     for _ in range(runs):
         session.run(inputs)
     return (clock() - start) / runs
 
 
-def _ratio(times: list[float], baseline: list[float]) -> float:
-    return statistics.median(mine / max(theirs, 1e-12) for mine, theirs in zip(times, baseline, strict=True))
+def _ratios(times: list[float], baseline: list[float]) -> list[float]:
+    return [mine / max(theirs, 1e-12) for mine, theirs in zip(times, baseline, strict=True)]

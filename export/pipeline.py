@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from evertune.kinds import Parameters
-from evertune.losses import row_losses
 from evertune.rows import Rows
 from evertune.runtime import Session
 from evertune.settings import ExportSettings, LimitSettings
-from evertune.statistics import Interval, paired_noninferiority
 from evertune.task import Splits, Task
-from evertune.tensors import Array, Signature, Tensors
+from evertune.tensors import Signature, Tensors
 from export.candidate import Candidate
 from export.choose import choose, short_of_accuracy, too_slow
-from export.converters import converter_for
-from export.converters.forward import TorchForward
 from export.converters.source import Source
-from export.measure import measure_latency
-from export.parity import BATCH_SIZES, Parity, compare
-from export.quantization import candidates, optimise, strided
-from export.quantization.aware import fine_tuned
-from export.quantization.candidates import Prove
-from export.quantization.samples import samples_of
-from export.recipes import FP32, QUICK, RECIPES, aware, recipe_named
-from export.result import ExportResult
+from export.costs import with_latency, with_memory
+from export.parity import Parity
+from export.precisions import Made, Precisions, parity_of
+from export.quantization import optimise, strided
+from export.recipes import FP32
+from export.result import ExportResult, Measurement
 from export.routes import Routes
+from export.scoring import outputs_of, with_accuracy, with_risk
+from export.target import Target, on_target, target_named
 from export.verify import check_outputs, verify
 
-_ROUNDS = 25  # medians of ratios then move by a few percent from run to run on a busy machine
-_QUICK_ROUNDS = 7
+__all__ = ["convert", "export_model", "outputs_of"]
+
+_ROUNDS = 51
+_QUICK_ROUNDS = 15
 _QUICK_ROWS = 4096  # validation rows that a trial is scored on, at most
-# Rows at a time through ONNX Runtime: the server's largest batch by default. Dynamic INT8 takes the scale of its
-# activations from the whole batch, so its accuracy is that of the batches in which it is run.
-_RUN_ROWS = BATCH_SIZES[-1]
-_MENDED_SHARE = 0.5  # of the allowance: the other half is for the interval on validation rows
-_MENDED_ROUNDS = 3
-_HOPELESS_RATIO = 1.5  # of FP32's latency; what is slower is not worth mending
-_ERROR_RATE = 0.025  # one side; the interval of both has 95%
+_SELECTION_ROWS = 4096  # training rows that put candidates in order, at most
 
 
 def export_model(
@@ -59,17 +49,22 @@ def export_model(
     Args:
         model: What `task.build` returned, trained.
         task: Declares inputs and labels.
-        splits: Calibration rows set quantization ranges, validation rows judge. Test rows are not touched.
-        settings: Allowance, parity, threads.
+        splits: Calibration rows set quantization ranges and, with some training rows, put the candidates in order;
+            labels of validation rows judge, and do nothing else here. Test rows are not touched.
+        settings: Allowance, parity, threads, target. Where this machine does not have the target, FP32 is measured on
+            the CPU and its latency is no limit; `export_for` says what is pending instead.
         limits: What the model may cost.
         seed: Of the order of rows in quantization-aware fine-tuning.
-        quick: Fewer timing rounds, at most 4,096 validation rows, and no accuracy for a candidate that is too slow
-            anyway; for trials of a search.
+        quick: Fewer recipes and timing rounds, at most 4,096 validation rows, and no accuracy for a candidate that is
+            too slow anyway; for trials of a search.
 
     Raises:
         ExportError: The model does not convert, does not fit the task, or no precision is within the limits.
     """
-    rows = splits.validation.take(strided(len(splits.validation), _QUICK_ROWS)) if quick else splits.validation
+    if quick:
+        taken = strided(len(splits.validation), _QUICK_ROWS)
+        splits = replace(splits, validation=splits.validation.take(taken))
+    rows = splits.validation
     source, session, parity = convert(
         model,
         task.signature,
@@ -79,19 +74,19 @@ def export_model(
         parameters=task.parameters,
         full=not quick,
     )
-    sessions, found = {FP32: session}, [Candidate(FP32, source.model_bytes, parity=parity)]
-    for candidate, loaded in _quantized(source, session, task, splits.calibration, rows, settings, quick):
-        found.append(candidate)
-        sessions.update({candidate.recipe: loaded} if loaded is not None else {})
-    timed = _with_latency(found, sessions, rows.inputs, _QUICK_ROUNDS if quick else _ROUNDS)
-    if quick:
-        timed = [_without_slow(candidate, sessions) for candidate in timed]
-    measured = _with_accuracy(timed, sessions, rows, task, settings)
-    judged, chosen, reason = choose(measured, settings=settings, limits=limits)
-    if settings.quantization_aware and not quick and chosen.recipe == FP32:
-        measured += _last_resort(model, task, splits, source, session, measured, settings, seed)
-        judged, chosen, reason = choose(measured, settings=settings, limits=limits)
-    return ExportResult(judged, chosen, reason, parity, len(rows))
+    precisions = Precisions(source, session, task, splits, settings)
+    target = target_named(settings.target)
+    limits = limits if target.is_here else limits.model_copy(update={"latency_seconds": math.inf})
+    bench = _Bench(task, splits, settings, limits, target, quick)
+    fp32 = Candidate(FP32, source.model_bytes, parity=parity)
+    found, sessions, rounds = bench.measured([(fp32, session), *precisions.made(quick=quick)])
+    if settings.quantization_aware and not quick and (short := short_of_accuracy(found, settings, limits)):
+        tuned, more, _ = bench.measured([(fp32, session), *precisions.fine_tuned(model, short, seed)])
+        found, sessions = found + tuned[1:], {**more, **sessions}
+    found = with_accuracy(found, sessions, rows, task, settings.allowance_ratio)
+    judged, chosen, reason = choose(found, settings=settings, limits=limits)
+    measurement = bench.measurement(sessions[FP32].provider, rounds)
+    return ExportResult(judged, chosen, reason, parity, len(rows), measurement, settings.target)
 
 
 def convert(
@@ -118,177 +113,81 @@ def convert(
     Raises:
         ExportError: The model does not convert, does not fit the task, or answers otherwise than its source.
     """
-    meaning = _Meaning(signature, kind, parameters or {})
+    meaning = _Meaning(kind, parameters or {})
     first = {name: value[:64] for name, value in rows.items()}
-    routes = Routes(
-        model,
-        signature,
-        kind,
-        settings,
-        check=lambda source: check_outputs(source.predict(first), signature, kind),
-        prove=lambda source: _proved(source, meaning, rows, settings),
-    )
+
+    def prove(source: Source) -> tuple[Source, Session, Parity]:
+        source = replace(source, model_bytes=optimise(source.model_bytes, signature))
+        session = verify(source.model_bytes, signature, threads=settings.threads)
+        return source, session, parity_of(session, source, meaning, rows, settings)
+
+    def check(source: Source) -> None:
+        check_outputs(source.predict(first), signature, kind)
+
+    routes = Routes(model, signature, kind, settings, check=check, prove=prove)
     return routes.best(rows) if full else routes.quick()
-
-
-def outputs_of(session: Session, inputs: Tensors) -> Tensors:
-    """Runs all rows in batches of bounded size."""
-    count = len(next(iter(inputs.values())))
-    parts = [
-        session.run({name: value[start : start + _RUN_ROWS] for name, value in inputs.items()})
-        for start in range(0, count, _RUN_ROWS)
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 @dataclass(frozen=True)
 class _Meaning:
     """What a model's output is: as much of a task as proving it takes."""
 
-    signature: Signature
     kind: str
     parameters: Parameters
 
 
-def _proved(source: Source, task: _Meaning, rows: Tensors, settings: ExportSettings) -> tuple[Source, Session, Parity]:
-    source = replace(source, model_bytes=optimise(source.model_bytes, task.signature))
-    session = verify(source.model_bytes, task.signature, threads=settings.threads)
-    return source, session, _compare(session, source, task, rows, settings)
+@dataclass(frozen=True)
+class _Bench:
+    """Measures candidates side by side, on rows whose labels do not judge."""
 
+    task: Task
+    splits: Splits
+    settings: ExportSettings
+    limits: LimitSettings
+    target: Target
+    quick: bool
 
-def _compare(
-    session: Session,
-    source: Source,
-    task: _Meaning | Task,
-    rows: Tensors,
-    settings: ExportSettings,
-    *,
-    free: bool = False,
-) -> Parity:
-    return compare(
-        session,
-        source.predict,
-        rows,
-        absolute=settings.parity_absolute,
-        free=free,
-        kind=task.kind,
-        parameters=task.parameters,
-        batch_rows=settings.batch_rows,
-    )
+    def measured(self, made: Made) -> tuple[list[Candidate], dict[str, Session], int]:
+        """Adds latency, memory and risk; returns the candidates, the sessions of those in the race, and the rounds.
 
+        Args:
+            made: FP32 first.
+        """
+        sessions = {candidate.recipe: session for candidate, session in made if session is not None}
+        found = on_target([candidate for candidate, _ in made], sessions, self.target)
+        timing = self.splits.calibration.inputs
+        wanted = _QUICK_ROUNDS if self.quick else _ROUNDS
+        found, rounds = with_latency(found, sessions, timing, wanted, self.limits.batch_rows)
+        if self.quick:
+            found = [_without_slow(candidate, sessions, self.limits) for candidate in found]
+        else:
+            found = with_memory(found, sessions, timing, self.target.providers)
+        return with_risk(found, sessions, self._selection(), self.task, len(self.splits.validation)), sessions, rounds
 
-def _prover(source: Source, task: Task, rows: Tensors, settings: ExportSettings) -> Prove:
-    first = {name: value[:64] for name, value in rows.items()}
-
-    def prove(content: bytes) -> tuple[Session, Parity]:
-        session = verify(content, task.signature, threads=settings.threads)
-        check_outputs(session.run(first), task.signature, task.kind)
-        return session, _compare(session, source, task, rows, settings, free=True)
-
-    return prove
-
-
-def _quantized(
-    source: Source,
-    fp32: Session,
-    task: Task,
-    calibration: Rows,
-    validation: Rows,
-    settings: ExportSettings,
-    quick: bool,
-) -> list[tuple[Candidate, Session | None]]:
-    prove = _prover(source, task, validation.inputs, settings)
-    recipes = QUICK if quick else tuple(map(recipe_named, settings.recipes)) or RECIPES
-    loses = None if quick else _loses(fp32, task, calibration, settings)
-    return candidates(source.model_bytes, task.signature, calibration, recipes, prove, loses)
-
-
-def _loses(fp32: Session, task: Task, rows: Rows, settings: ExportSettings) -> Callable[[bytes], bool]:
-    """Judges on calibration rows, whose labels decide nothing else: validation rows judge what comes of it."""
-    expected = row_losses(task.kind, outputs_of(fp32, rows.inputs), rows.labels, task.parameters)
-
-    def loses(content: bytes) -> bool:
-        session = Session(content, task.signature, threads=settings.threads)
-        found = row_losses(task.kind, outputs_of(session, rows.inputs), rows.labels, task.parameters)
-        if (found - expected).mean() <= settings.allowance_ratio * _MENDED_SHARE:
-            return False
-        times = measure_latency({FP32: fp32, "": session}, rows.inputs, baseline=FP32, rounds=_MENDED_ROUNDS)
-        return max(times.ratio[""].values()) <= _HOPELESS_RATIO
-
-    return loses
-
-
-def _last_resort(
-    model: Any,
-    task: Task,
-    splits: Splits,
-    source: Source,
-    fp32: Session,
-    measured: list[Candidate],
-    settings: ExportSettings,
-    seed: int,
-) -> list[Candidate]:
-    """A measured candidate on fine-tuned weights; none where INT8 is slow anyway or torch cannot train the model."""
-    recipes = [
-        recipe for recipe in map(recipe_named, short_of_accuracy(measured, settings)) if recipe.method == "static"
-    ]
-    if not recipes or not isinstance(source.predict, TorchForward):
-        return []
-    with fine_tuned(source.predict, splits.train.inputs, samples_of(splits.calibration), seed=seed):
-        tuned = optimise(
-            converter_for(model).convert(model, task.signature, kind=task.kind).model_bytes, task.signature
+    def measurement(self, provider: str, rounds: int) -> Measurement:
+        """For the attestation."""
+        return Measurement(
+            self.target.name,
+            provider,
+            self.settings.threads,
+            self.limits.batch_rows,
+            rounds,
+            len(self._selection()),
         )
-    prove = _prover(source, task, splits.validation.inputs, settings)
-    made = candidates(tuned, task.signature, splits.calibration, [aware(recipes[0])], prove)
-    sessions = {FP32: fp32, **{candidate.recipe: loaded for candidate, loaded in made if loaded is not None}}
-    timed = _with_latency([candidate for candidate, _ in made], sessions, splits.validation.inputs, _ROUNDS)
-    return _with_accuracy(timed, sessions, splits.validation, task, settings)
+
+    def _selection(self) -> Rows:
+        """Calibration and training rows: any may put candidates in order, since only validation rows judge."""
+        train = self.splits.train
+        if self.quick or not len(train):
+            return self.splits.calibration
+        return Rows.concatenate([self.splits.calibration, train.take(strided(len(train), _SELECTION_ROWS))])
 
 
-def _without_slow(candidate: Candidate, sessions: dict[str, Session]) -> Candidate:
+def _without_slow(candidate: Candidate, sessions: dict[str, Session], limits: LimitSettings) -> Candidate:
     """Refuses a candidate that is too slow before its accuracy is measured: most of a quick export would go there."""
-    reason = too_slow(candidate) if candidate.recipe != FP32 and candidate.recipe in sessions else None
+    if candidate.recipe == FP32 or candidate.recipe not in sessions:
+        return candidate
+    reason = too_slow(candidate, limits.batch_rows)
     if reason is not None:
         del sessions[candidate.recipe]
-    return replace(candidate, refused=candidate.refused or reason)
-
-
-def _with_accuracy(
-    candidates: list[Candidate], sessions: dict[str, Session], rows: Rows, task: Task, settings: ExportSettings
-) -> list[Candidate]:
-    losses = {
-        recipe: row_losses(task.kind, outputs_of(session, rows.inputs), rows.labels, task.parameters)
-        for recipe, session in sessions.items()
-    }
-    return [
-        replace(
-            candidate,
-            accuracy=1 - float(losses[candidate.recipe].mean()),
-            difference=None
-            if candidate.recipe == FP32
-            else _difference(losses[FP32], losses[candidate.recipe], settings.allowance_ratio),
-        )
-        if candidate.recipe in losses
-        else candidate
-        for candidate in candidates
-    ]
-
-
-def _difference(fp32: Array, quantized: Array, allowance: float) -> Interval:
-    return paired_noninferiority(fp32, quantized, margin=allowance, error_rate=_ERROR_RATE, min_rows=1).interval
-
-
-def _with_latency(
-    candidates: list[Candidate], sessions: dict[str, Session], rows: Tensors, rounds: int
-) -> list[Candidate]:
-    times = measure_latency(sessions, rows, baseline=FP32, rounds=rounds)
-    return [
-        replace(
-            candidate,
-            latency_seconds=times.seconds[candidate.recipe],
-            latency_ratio=times.ratio[candidate.recipe],
-        )
-        if candidate.recipe in sessions
-        else candidate
-        for candidate in candidates
-    ]
+    return replace(candidate, refused=reason)

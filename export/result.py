@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from export.candidate import Candidate
 from export.parity import Parity
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How the candidates were measured.
+
+    Attributes:
+        target: Of `[export] target`.
+        provider: ONNX Runtime's execution provider that was measured: the CPU's where the target is not here.
+        threads: Of ONNX Runtime.
+        batch_rows: The batch whose latency decides.
+        rounds: Of interleaved timing.
+        selection_rows: Calibration and training rows, by which candidates were put in order.
+    """
+
+    target: str
+    provider: str
+    threads: int
+    batch_rows: int
+    rounds: int
+    selection_rows: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As in an attestation."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -20,7 +45,8 @@ class ExportResult:
         reason: Why it was chosen, a sentence for people.
         parity: FP32 against the source model.
         validation_rows: Rows on which accuracies were measured.
-        target: Where it is to be served: "cpu" or "cuda".
+        measurement: How latencies were; None where none was.
+        target: Where it is to be served: "cpu", "cuda" or "tensorrt".
         pending: What only a machine with that target can measure; each has "what", "target" and "recipes".
     """
 
@@ -29,6 +55,7 @@ class ExportResult:
     reason: str
     parity: Parity
     validation_rows: int
+    measurement: Measurement | None = None
     target: str = "cpu"
     pending: tuple[Mapping[str, Any], ...] = ()
 

@@ -22,10 +22,10 @@ from evertune.statistics import calibrate, upper_bound
 from evertune.task import Splits, Task
 from evertune.tensors import Array, Tensors
 from export.hardware import hardware, versions
-from export.pipeline import outputs_of
 from export.quantization import strided
 from export.recipes import FP32
 from export.result import ExportResult
+from export.scoring import difference_of, losses_of, outputs_of
 
 _GOLDEN_ROWS = 8
 _GOLDEN_TOLERANCE = 1e-3  # FP32 on another processor sums in another order
@@ -77,6 +77,8 @@ def seal(
         "reason": result.reason,
         "parity": result.parity.to_json(),
         "validation_rows": result.validation_rows,
+        "measurement": result.measurement.to_json() if result.measurement else None,
+        "test_difference": _test_difference(result, splits.test, task),
         "candidates": [candidate.to_json() for candidate in result.candidates],
         "evaluation": _evaluation(outputs, splits, task, seed),
         "guarded_slices": sorted(guarded_slices(task, splits.test.inputs)),
@@ -123,6 +125,15 @@ def _require_rows(splits: Splits) -> None:
     for name in ("calibration", "test"):
         if len(getattr(splits, name)) == 0:
             raise DataError(f"the {name} split is empty", fix=f"Give Task.data some {name} rows.", split=name)
+
+
+def _test_difference(result: ExportResult, rows: Rows, task: Task) -> dict[str, float] | None:
+    """Of the loss that the chosen precision adds, on rows that had no part in the choice; None for FP32."""
+    if result.chosen.recipe == FP32:
+        return None
+    models = (result.candidate(FP32).model_bytes, result.chosen.model_bytes)
+    fp32, chosen = (losses_of(Session(model, task.signature), rows, task) for model in models)
+    return difference_of(fp32, chosen, 0.0).to_json()
 
 
 def _preprocessing(task: Task) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def execute(
     return record(
         "completed",
         score=chosen.accuracy,
-        latency_seconds=chosen.latency_seconds[1],
+        latency_seconds=chosen.latency_seconds[plan.limits.batch_rows],
         size_bytes=chosen.size_bytes,
         recipe=chosen.recipe,
         candidates=[candidate.to_json() for candidate in result.candidates],

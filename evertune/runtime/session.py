@@ -55,6 +55,7 @@ class Session:
         except Exception as error:  # ONNX Runtime's exceptions share no public base class
             raise BundleError(f"ONNX Runtime refuses the model: {error}", fix="Export it again.") from error
         self.signature = signature
+        self.threads = threads
         self._output_names = [spec.name for spec in signature.outputs]
         self._check_names()
 

@@ -12,6 +12,7 @@ from evertune.statistics.e_detector import EDetector
 from evertune.statistics.estimated_accuracy import estimated_accuracy
 from evertune.statistics.finite_population import finite_population
 from evertune.statistics.interval import Interval
+from evertune.statistics.median_interval import median_interval
 from evertune.statistics.paired_noninferiority import paired_noninferiority
 from evertune.statistics.paired_test import PairedTest
 from evertune.statistics.spend import spend
@@ -28,6 +29,7 @@ __all__ = [
     "clopper_pearson",
     "estimated_accuracy",
     "finite_population",
+    "median_interval",
     "paired_noninferiority",
     "spend",
     "upper_bound",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from evertune.errors import ExportError
@@ -78,13 +79,66 @@ def test_an_interval_beyond_the_allowance_does_not_ship() -> None:
     assert str(pick(fp32(), unsure)[0]["int8-dynamic"]).endswith("the validation rows are too few to rule that out")
 
 
-def test_the_fastest_ships_and_accuracy_breaks_ties() -> None:
-    fast = int8("int8-static-all", latency_ratio={1: 0.4, 64: 0.4}, accuracy=0.89)
-    assert pick(fp32(), int8(), fast)[1] == "int8-static-all"
-    as_fast = int8("int8-static-matmul", latency_ratio={1: 0.51, 64: 0.5}, accuracy=0.91)
+def test_the_fastest_ships_and_what_seems_safer_on_other_rows_breaks_ties() -> None:
+    fast = int8("int8-static-all", latency_ratio={1: 0.4, 64: 0.4}, risk=0.001)
+    refused, chosen, _ = pick(fp32(), int8(), fast)
+    assert chosen == "int8-static-all"
+    assert refused["int8-dynamic"] == "int8-static-all is faster, or as fast and smaller"
+    as_fast = int8("int8-static-matmul", latency_ratio={1: 0.51, 64: 0.5}, accuracy=0.8, risk=-0.001)
     refused, chosen, _ = pick(fp32(), int8(), as_fast)
-    assert chosen == "int8-static-matmul"
-    assert refused["int8-dynamic"] == "int8-static-matmul is as fast and no less accurate"
+    assert chosen == "int8-static-matmul"  # the rows that judge break no tie
+    assert str(refused["int8-dynamic"]).startswith("int8-static-matmul is as fast and as small, and closer to FP32")
+
+
+def test_of_those_as_fast_the_smaller_ships() -> None:
+    half = int8("fp16", size_ratio=0.5, model_bytes=bytes(2000))
+    assert pick(fp32(), half, int8(risk=0.001))[1] == "int8-dynamic"
+
+
+def test_the_sequence_ends_at_the_first_that_may_lose_more_than_allowed() -> None:
+    safe = int8("int8-weights", risk=0.0, difference=Interval(-0.002, 0.02, 0.95))
+    lucky = int8("int8-static-all", risk=0.001, latency_ratio={1: 0.3, 64: 0.3})
+    refused, chosen, _ = pick(fp32(), lucky, safe)
+    assert chosen == "fp32"
+    assert refused["int8-static-all"] == (
+        "not tested: int8-weights, which seemed the safer one on other rows, may cost more than allowed"
+    )
+
+
+def test_many_candidates_at_the_edge_of_the_allowance_ship_no_more_often_than_one_would() -> None:
+    rng, runs, error, deviation = np.random.default_rng(0), 3000, 0.025, 0.002
+    names = [f"int8-{number}" for number in range(6)]
+    ratios = [0.9 - 0.1 * number for number in range(6)]
+    shipped = one_by_one = 0
+    for _ in range(runs):
+        means = SETTINGS.allowance_ratio + deviation * rng.standard_normal(6)
+        intervals = [Interval(mean - 1.96 * deviation, mean + 1.96 * deviation, 0.95) for mean in means]
+        candidates = [
+            int8(name, difference=interval, latency_ratio={1: ratio, 64: ratio}, risk=float(risk))
+            for name, interval, ratio, risk in zip(names, intervals, ratios, rng.permutation(6), strict=True)
+        ]
+        shipped += pick(fp32(), *candidates)[1] != "fp32"
+        one_by_one += any(interval.upper <= SETTINGS.allowance_ratio for interval in intervals)
+    assert shipped / runs <= error + 3 * (error * (1 - error) / runs) ** 0.5
+    assert one_by_one / runs > 4 * error  # what shipping the first that passes would do
+
+
+def test_the_batch_that_the_task_names_decides() -> None:
+    limits = LimitSettings(latency_seconds=0.010, size_bytes=10_000, batch_rows=64)
+    ones = int8("int8-dynamic", latency_ratio={1: 0.4, 64: 0.9})
+    many = int8("int8-static-all", latency_ratio={1: 0.9, 64: 0.4})
+    assert pick(fp32(), ones, many)[1] == "int8-dynamic"
+    assert pick(fp32(), ones, many, limits=limits)[1] == "int8-static-all"
+    with pytest.raises(ExportError, match=r"64 rows take 4 ms, over limits\.latency_seconds = 3 ms"):
+        pick(fp32(), limits=limits.model_copy(update={"latency_seconds": 0.003}))
+
+
+def test_a_gain_that_the_interval_does_not_show_does_not_ship() -> None:
+    unsure = int8(latency_ratio={1: 0.95, 64: 0.9}, latency_interval={1: Interval(0.8, 1.2, 0.95)})
+    refused, chosen, _ = pick(fp32(), unsure)
+    assert (chosen, refused["int8-dynamic"]) == ("fp32", "may take 1.20 times as long as FP32 at batch 1")
+    sure = int8(latency_ratio={1: 0.95, 64: 0.9}, latency_interval={1: Interval(0.93, 0.97, 0.95)})
+    assert pick(fp32(), sure)[1] == "int8-dynamic"
 
 
 def test_a_recipe_that_failed_keeps_its_reason() -> None:

@@ -1,0 +1,122 @@
+"""The candidates beside FP32: made, proved, not measured yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from evertune.rows import Rows
+from evertune.runtime import Session
+from evertune.settings import ExportSettings
+from evertune.task import Splits, Task
+from evertune.tensors import Array, Tensors
+from export.candidate import Candidate
+from export.converters import converter_for
+from export.converters.forward import TorchForward
+from export.converters.source import Source
+from export.measure import measure_latency
+from export.parity import Parity, compare
+from export.quantization import candidates, optimise
+from export.quantization.aware import fine_tuned
+from export.quantization.candidates import Prove
+from export.quantization.samples import samples_of
+from export.recipes import FP32, QUICK, RECIPES, aware, recipe_named
+from export.scoring import losses_of
+from export.verify import check_outputs, verify
+
+_MENDED_SHARE = 0.5  # of the allowance: the other half is for the interval on validation rows
+_MENDED_ROUNDS = 3
+_HOPELESS_RATIO = 1.5  # of FP32's latency; what is slower is not worth mending
+
+Made = list[tuple[Candidate, Session | None]]
+
+
+@dataclass(frozen=True)
+class Precisions:
+    """Smaller versions of one model.
+
+    Args:
+        source: FP32, proved and optimised.
+        fp32: Its session.
+        task: Declares inputs and labels.
+        splits: Calibration rows set ranges and say what is to be mended; validation inputs prove, without labels.
+        settings: Recipes, threads, allowance.
+    """
+
+    source: Source
+    fp32: Session
+    task: Task
+    splits: Splits
+    settings: ExportSettings
+
+    def made(self, *, quick: bool) -> Made:
+        """One candidate a recipe, and its session where it may be measured."""
+        recipes = QUICK if quick else tuple(map(recipe_named, self.settings.recipes)) or RECIPES
+        calibration, loses = self.splits.calibration, None if quick else self._loses()
+        return candidates(
+            self.source.model_bytes, self.task.signature, calibration, recipes, self._prover(self.source), loses
+        )
+
+    def fine_tuned(self, model: Any, recipes: list[str], seed: int) -> Made:
+        """The last resort: a recipe on weights that were fine-tuned for it.
+
+        Args:
+            model: As given to `export_model`; its weights are put back.
+            recipes: By name, the one to try first; dynamic ones are left out.
+            seed: Of the order of rows.
+
+        Returns:
+            At most one; none where no recipe is static, or torch cannot train the model.
+        """
+        static = [recipe for recipe in map(recipe_named, recipes) if recipe.method == "static"]
+        if not static or not isinstance(self.source.predict, TorchForward):
+            return []
+        calibration, signature = self.splits.calibration, self.task.signature
+        with fine_tuned(self.source.predict, self.splits.train.inputs, samples_of(calibration), seed=seed):
+            converted = converter_for(model).convert(model, signature, kind=self.task.kind)
+        tuned = optimise(converted.model_bytes, signature)
+        return candidates(tuned, signature, calibration, [aware(static[0])], self._prover(self.source))
+
+    def _prover(self, source: Source) -> Prove:
+        task, rows = self.task, self.splits.validation.inputs
+        first = {name: value[:64] for name, value in rows.items()}
+
+        def prove(content: bytes) -> tuple[Session, Parity]:
+            session = verify(content, task.signature, threads=self.settings.threads)
+            check_outputs(session.run(first), task.signature, task.kind)
+            return session, parity_of(session, source, task, rows, self.settings, free=True)
+
+        return prove
+
+    def _loses(self) -> Callable[[bytes], bool]:
+        """Judges on calibration rows, whose labels decide nothing else: validation rows judge what comes of it."""
+        rows: Rows = self.splits.calibration
+        expected: Array = losses_of(self.fp32, rows, self.task)
+
+        def loses(content: bytes) -> bool:
+            session = Session(content, self.task.signature, threads=self.settings.threads)
+            added = losses_of(session, rows, self.task) - expected
+            if added.mean() <= self.settings.allowance_ratio * _MENDED_SHARE:
+                return False
+            pair = {FP32: self.fp32, "": session}
+            times = measure_latency(pair, rows.inputs, baseline=FP32, rounds=_MENDED_ROUNDS)
+            return max(times.ratio[""].values()) <= _HOPELESS_RATIO
+
+        return loses
+
+
+def parity_of(
+    session: Session, source: Source, task: Any, rows: Tensors, settings: ExportSettings, *, free: bool = False
+) -> Parity:
+    """`compare` with what a task and the settings say; `task` has `kind` and `parameters`."""
+    return compare(
+        session,
+        source.predict,
+        rows,
+        absolute=settings.parity_absolute,
+        free=free,
+        kind=task.kind,
+        parameters=task.parameters,
+        batch_rows=settings.batch_rows,
+    )
