@@ -78,11 +78,12 @@ def recurrent(*layers: Any) -> Any:
 
 
 def test_what_torch_cannot_export_tensorflow_does_in_a_process_of_its_own() -> None:
+    before = "tensorflow" in sys.modules
     source, session, parity = convert(recurrent(Doubled()), IDS, ROWS, ExportSettings())
     assert parity.absolute < 1e-5
     assert "LSTM" in {node.op_type for node in onnx.ModelProto.FromString(source.model_bytes).graph.node}
     assert session.run({"ids": ROWS["ids"][:, :3].copy()})["probabilities"].shape == (80, 3)
-    assert "tensorflow" not in sys.modules
+    assert ("tensorflow" in sys.modules) is before  # another test of this process may have imported it
     assert str(Path.home()).encode() not in source.model_bytes
 
 
