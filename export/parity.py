@@ -191,5 +191,5 @@ def _run(session: Session, batch: Tensors) -> Tensors:
 def _differs(how: str) -> ExportError:
     return ExportError(
         f"the exported model {how}",
-        fix="Find the layer that answers differently: export the model without its last layers, one by one.",
+        fix="Replace the layer or step that answers differently; to find it, export parts of the model, one by one.",
     )
