@@ -15,6 +15,7 @@ from evertune.tensors import Array, Signature, Tensors, TensorSpec
 
 BATCH_SIZES = (1, 2, 7, 64)  # one row, the traced size, an odd one, and the server's largest by default
 _MISSING_RATIO = 0.2  # of the values of a batch with gaps
+_FIX = "Replace the layer or step that answers differently; to find it, export parts of the model, one by one."
 _SEED = 0  # any fixed number: an export can be repeated
 _RELATIVE_FLOOR = 1e-3  # outputs below are compared as if they were this large
 
@@ -86,7 +87,7 @@ def compare(
     same = (decided == decide(found.found, known)[0]).reshape(len(decided), -1).all(axis=1)
     tied = lead <= 2 * absolute * found.scale  # both classes may move by that much, towards each other
     if not free and not (same | tied).all():
-        raise _differs(f"decides otherwise: agreement is {same.mean():.1%}")
+        raise ExportError(f"the exported model decides otherwise: agreement is {same.mean():.1%}", fix=_FIX)
     return Parity(
         len(found.expected),
         max(each.absolute for each in gaps),
@@ -112,15 +113,20 @@ def _distance(pairs: list[tuple[Tensors, Tensors]], name: str, allowed: float | 
     sides = [(source[name].astype(np.float64), exported[name].astype(np.float64)) for source, exported in pairs]
     for expected, found in sides:
         if expected.shape != found.shape:
-            raise _differs(f"gives {name!r} of shape {list(found.shape)}, the source {list(expected.shape)}")
+            raise ExportError(
+                f"the exported model gives {name!r} of shape {list(found.shape)}, the source {list(expected.shape)}",
+                fix=_FIX,
+            )
     differences = [np.nan_to_num(np.abs(expected - found)) for expected, found in sides]
     sizes = [np.nan_to_num(np.abs(expected)) for expected, _ in sides]
     if allowed is not None and any(not np.array_equal(np.isnan(one), np.isnan(two)) for one, two in sides):
-        raise _differs(f"and the source give NaN for different rows in {name!r}")
+        raise ExportError(f"the exported model and the source give NaN for different rows in {name!r}", fix=_FIX)
     off = max(float(each.max(initial=0)) for each in differences)
     scale = max(1.0, *(float(each.max(initial=0)) for each in sizes))
     if allowed is not None and off > allowed * scale:
-        raise _differs(f"is off by {off:.3g} in {name!r}, {allowed * scale:.3g} is allowed")
+        raise ExportError(
+            f"the exported model is off by {off:.3g} in {name!r}, {allowed * scale:.3g} is allowed", fix=_FIX
+        )
     relative = max(
         float((each / np.maximum(size, _RELATIVE_FLOOR)).max(initial=0))
         for each, size in zip(differences, sizes, strict=True)
@@ -186,10 +192,3 @@ def _run(session: Session, batch: Tensors) -> Tensors:
             fix="Use -1 or keras.ops.shape(x)[0] for the batch axis in your layers, never a number.",
             rows=size,
         ) from error
-
-
-def _differs(how: str) -> ExportError:
-    return ExportError(
-        f"the exported model {how}",
-        fix="Find the layer that answers differently: export the model without its last layers, one by one.",
-    )

@@ -41,7 +41,10 @@ def verify(model_bytes: bytes, signature: Signature, *, threads: int = 1) -> Ses
     try:
         return Session(model_bytes, signature, threads=threads)
     except BundleError as error:
-        raise ExportError(error.message, fix="Replace the layer that this operator came from.") from error
+        raise ExportError(
+            f"the exported file does not load: {error.message}",
+            fix="Replace the layer that this operator came from.",
+        ) from error
 
 
 def check_outputs(outputs: Tensors, signature: Signature, kind: str) -> None:

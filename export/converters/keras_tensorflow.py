@@ -119,7 +119,11 @@ class _Forward:
             for number, spec in enumerate(self.signature.inputs)
         ]
         function = tf.function(self.outputs, input_signature=specs)
-        with _quiet(), tf.device("/CPU:0"):  # on a GPU, recurrent layers become CudnnRNNV3, which ONNX does not have
+        with (
+            _quiet(),
+            _inlined(),
+            tf.device("/CPU:0"),
+        ):  # on a GPU, recurrent layers become CudnnRNNV3, which ONNX does not have
             traced = function.get_concrete_function()
             proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
         _fix_captured(proto.graph, traced)
@@ -157,6 +161,25 @@ def _layer_of(node_name: str, model: Any) -> str | None:
             if name in names:
                 return str(name)
     return None
+
+
+@contextmanager
+def _inlined() -> Iterator[None]:
+    """Functions that Keras compiles by themselves (convolutions in groups) become a call that tf2onnx does not know."""
+    import tensorflow as tf
+
+    function = tf.function
+
+    def traced(*args: Any, jit_compile: bool | None = None, **options: Any) -> Any:
+        if jit_compile:
+            return lambda each: each
+        return function(*args, **options)
+
+    tf.function = traced
+    try:
+        yield
+    finally:
+        tf.function = function
 
 
 @contextmanager

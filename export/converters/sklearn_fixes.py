@@ -13,6 +13,31 @@ def register() -> None:
     """Registers them with skl2onnx."""
     _register_hist_boosting()
     _register_voting()
+    _send_missing_values()
+
+
+def _send_missing_values() -> None:
+    """skl2onnx drops the way that a tree sends NaN (sklearn-onnx#1253): every node then sends it to the right."""
+    import pkgutil
+    import sys
+
+    from skl2onnx import operator_converters
+    from skl2onnx.common import tree_ensemble
+
+    add_tree = tree_ensemble.add_tree_to_attribute_pairs
+
+    def add(attributes: Any, is_classifier: bool, tree: Any, *args: Any, **options: Any) -> None:
+        sent = attributes["nodes_missing_value_tracks_true"]
+        first = len(sent)
+        add_tree(attributes, is_classifier, tree, *args, **options)
+        if hasattr(tree, "missing_go_to_left"):
+            inner = tree.children_left != tree.children_right
+            sent[first:] = [int(left) for left in tree.missing_go_to_left.astype(bool) & inner]
+
+    for each in pkgutil.iter_modules(operator_converters.__path__):
+        module = sys.modules.get(f"{operator_converters.__name__}.{each.name}")
+        if getattr(module, "add_tree_to_attribute_pairs", None) is add_tree:
+            module.add_tree_to_attribute_pairs = add  # type: ignore[union-attr]  # looked up the line before
 
 
 def _register_voting() -> None:
