@@ -91,14 +91,15 @@ def too_slow(candidate: Candidate) -> str | None:
 
 
 def short_of_accuracy(candidates: Sequence[Candidate], settings: ExportSettings) -> list[str]:
-    """Recipes that would ship if they cost less accuracy, the fastest first."""
-    short = [
-        candidate
-        for candidate in candidates
-        if candidate.difference is not None
-        and candidate.difference.upper > settings.allowance_ratio
-        and too_slow(candidate) is None
-    ]
+    """Recipes that would ship if they cost less accuracy, or would be faster without the nodes they had to keep."""
+
+    def is_short(candidate: Candidate) -> bool:
+        if candidate.difference is None:
+            return False
+        loses = candidate.difference.upper > settings.allowance_ratio
+        return candidate.nodes_kept > 0 or (loses and too_slow(candidate) is None)
+
+    short = filter(is_short, candidates)
     return [candidate.recipe for candidate in sorted(short, key=_mean_ratio)]
 
 

@@ -51,7 +51,7 @@ def fragile(make: Maker, signature: Signature) -> bytes:
         helper.make_node("MatMul", ["s", "c"], ["t"]),
         helper.make_node("Softmax", ["t"], ["probabilities"]),
     ]
-    weights = {"a": first, "b": random.standard_normal((32, 32)), "c": random.standard_normal((32, 4)) / 30}
+    weights = {"a": first, "b": random.standard_normal((32, 128)), "c": random.standard_normal((128, 4)) / 30}
     return make(nodes, weights, signature)
 
 
