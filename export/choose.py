@@ -90,19 +90,6 @@ def too_slow(candidate: Candidate) -> str | None:
     return f"takes {slowest:.2f} times as long as FP32 at batch {size}"
 
 
-def short_of_accuracy(candidates: Sequence[Candidate], settings: ExportSettings) -> list[str]:
-    """Recipes that would ship if they cost less accuracy, or would be faster without the nodes they had to keep."""
-
-    def is_short(candidate: Candidate) -> bool:
-        if candidate.difference is None:
-            return False
-        loses = candidate.difference.upper > settings.allowance_ratio
-        return candidate.nodes_kept > 0 or (loses and too_slow(candidate) is None)
-
-    short = filter(is_short, candidates)
-    return [candidate.recipe for candidate in sorted(short, key=_mean_ratio)]
-
-
 def _mean_ratio(candidate: Candidate) -> float:
     return math.exp(sum(map(math.log, candidate.latency_ratio.values())) / len(candidate.latency_ratio))
 

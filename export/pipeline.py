@@ -18,17 +18,15 @@ from evertune.statistics import Interval, paired_noninferiority
 from evertune.task import Splits, Task
 from evertune.tensors import Array, Signature, Tensors
 from export.candidate import Candidate
-from export.choose import choose, short_of_accuracy, too_slow
+from export.choose import choose, too_slow
 from export.converters import converter_for
-from export.converters.forward import TorchForward
 from export.converters.source import Source
 from export.measure import measure_latency
 from export.parity import BATCH_SIZES, Parity, compare
 from export.quantization import candidates, optimise, strided
-from export.quantization.aware import fine_tuned
 from export.quantization.candidates import Prove
-from export.quantization.samples import samples_of
-from export.recipes import FP32, QUICK, RECIPES, aware, recipe_named
+from export.quantization.last_resort import last_resort, retrained
+from export.recipes import FP32, QUICK, RECIPES, recipe_named
 from export.result import ExportResult
 from export.verify import check_outputs, verify
 
@@ -212,17 +210,12 @@ def _last_resort(
     seed: int,
 ) -> list[Candidate]:
     """A measured candidate on fine-tuned weights; none where INT8 is slow anyway or torch cannot train the model."""
-    recipes = [
-        recipe for recipe in map(recipe_named, short_of_accuracy(measured, settings)) if recipe.method == "static"
-    ]
-    if not recipes or not isinstance(source.predict, TorchForward):
+    recipe = last_resort(measured, settings)
+    tuned = None if recipe is None else retrained(model, task, splits, source, seed=seed)
+    if recipe is None or tuned is None:
         return []
-    with fine_tuned(source.predict, splits.train.inputs, samples_of(splits.calibration), seed=seed):
-        tuned = optimise(
-            converter_for(model).convert(model, task.signature, kind=task.kind).model_bytes, task.signature
-        )
     prove = _prover(source, task, splits.validation.inputs, settings)
-    made = candidates(tuned, task.signature, splits.calibration, [aware(recipes[0])], prove)
+    made = candidates(tuned, task.signature, splits.calibration, [recipe], prove)
     sessions = {FP32: fp32, **{candidate.recipe: loaded for candidate, loaded in made if loaded is not None}}
     timed = _with_latency([candidate for candidate, _ in made], sessions, splits.validation.inputs, _ROUNDS)
     return _with_accuracy(timed, sessions, splits.validation, task, settings)

@@ -10,7 +10,7 @@ from evertune.errors import ExportError
 from evertune.settings import ExportSettings, LimitSettings
 from evertune.statistics import Interval
 from export.candidate import Candidate
-from export.choose import choose, short_of_accuracy
+from export.choose import choose
 
 SETTINGS = ExportSettings(allowance_ratio=0.01)
 LIMITS = LimitSettings(latency_seconds=0.010, size_bytes=10_000)
@@ -108,17 +108,3 @@ def test_nothing_within_the_limits_is_an_error_that_names_them() -> None:
 def test_the_smaller_model_beyond_the_allowance_is_no_way_around_a_limit() -> None:
     with pytest.raises(ExportError, match="no precision of the model is within the limits"):
         pick(fp32(), int8(difference=Interval(0.02, 0.03, 0.95)), limits=LimitSettings(size_bytes=2000))
-
-
-def test_short_of_accuracy_is_what_is_fast_enough_or_was_before_it_was_mended() -> None:
-    loses = Interval(0.005, 0.03, 0.95)
-    candidates = (
-        fp32(),
-        int8("int8-dynamic"),
-        int8("int8-static-all", difference=loses),
-        int8("int8-static-all-u8s8", difference=loses, latency_ratio={1: 0.3, 64: 0.3}),
-        int8("int8-static-matmul", difference=loses, latency_ratio={1: 1.3, 64: 1.3}),
-        int8("int8-static-conv", latency_ratio={1: 1.3, 64: 1.3}, nodes_kept=2),
-        Candidate("int4", refused="no matrix"),
-    )
-    assert short_of_accuracy(candidates, SETTINGS) == ["int8-static-all-u8s8", "int8-static-all", "int8-static-conv"]

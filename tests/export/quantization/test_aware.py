@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +21,7 @@ from export.converters import converter_for
 from export.pipeline import _last_resort, convert, outputs_of
 from export.quantization import Quantizer, optimise
 from export.quantization.fake import Ranges, rounding
+from export.quantization.last_resort import last_resort
 from export.recipes import recipe_named
 from export.verify import verify
 
@@ -87,7 +87,7 @@ def test_fine_tuning_gives_back_most_of_what_rounding_took_and_leaves_the_model_
     settings = ExportSettings()
     source, fp32, _ = convert(fragile, task.signature, splits.validation.inputs, settings)
     plain = Quantizer(source.model_bytes, task.signature, splits.calibration).quantize(U8S8)
-    lost = Candidate(U8S8.name, plain, difference=Interval(0.1, 0.3, 0.95), latency_ratio={1: 0.5}, size_ratio=0.3)
+    lost = candidate(U8S8.name, 0.3, 0.5)
     (tuned,) = _last_resort(fragile, task, splits, source, fp32, [lost], settings, seed=0)
 
     def accuracy(session: Session) -> float:
@@ -104,8 +104,24 @@ def test_fine_tuning_gives_back_most_of_what_rounding_took_and_leaves_the_model_
     assert optimise(again.model_bytes, task.signature) == source.model_bytes  # its own weights
 
 
-def test_what_is_slow_or_not_static_is_no_case_for_it(fragile: Any, task: Task, splits: Splits) -> None:
-    source, fp32, _ = convert(fragile, task.signature, splits.validation.inputs, ExportSettings())
-    lost = Candidate("int8-dynamic", difference=Interval(0.1, 0.3, 0.95), latency_ratio={1: 0.5}, size_ratio=0.3)
-    slow = replace(lost, recipe=U8S8.name, latency_ratio={1: 1.5})
-    assert _last_resort(fragile, task, splits, source, fp32, [lost, slow], ExportSettings(), seed=0) == []
+def candidate(recipe: str, upper: float, ratio: float, kept: int = 0) -> Candidate:
+    return Candidate(
+        recipe, difference=Interval(0, upper, 0.95), latency_ratio={1: ratio}, size_ratio=0.3, nodes_kept=kept
+    )
+
+
+@pytest.mark.parametrize(
+    ("candidates", "expected"),
+    [
+        ([candidate("int8-static-all", 0.03, 0.6), candidate("int8-static-all-u8s8", 0.03, 0.5)], "u8"),
+        ([candidate("int8-static-all", 0.03, 1.3)], None),  # slow too
+        ([candidate("int8-static-all", 0.001, 0.5)], None),  # ships
+        ([candidate("int8-dynamic", 0.03, 0.5), Candidate("int4", refused="no matrix")], None),  # not static
+        ([candidate("int8-static-all", 0.001, 1.3, kept=2)], "s8"),  # was fast before it was mended
+    ],
+    ids=["fastest", "slow", "fine", "dynamic", "mended"],
+)
+def test_it_is_for_what_would_ship_if_it_cost_less(candidates: list[Candidate], expected: str | None) -> None:
+    recipe = last_resort(candidates, ExportSettings(allowance_ratio=0.01))
+    found = None if recipe is None else (recipe.name, "s8" if recipe.activations_signed else "u8")
+    assert found == (None if expected is None else ("int8-aware", expected))
