@@ -155,4 +155,6 @@ RECIPES = tuple(
         ),
     )
 )
-"""Tried on the model that is to ship, the quick ones first, since of two same files the later is dropped. Each is the best of the list on some model, or was on some processor."""
+"""Tried on the model that is to ship. Each is the best of the list on some model, or was on some processor.
+
+The quick ones come first: of two recipes that give the same file the later is dropped."""
