@@ -38,7 +38,7 @@ def choose(
         OverLimitsError: None is within the limits; names the closest and its figures.
     """
     fp32 = replace(candidates[0], refused=_over(candidates[0], limits))
-    sequence = _sequence([each for each in candidates[1:] if _gains(each, limits)], limits.batch_rows)
+    sequence = _sequence([each for each in candidates[1:] if gains(each, limits)], limits.batch_rows)
     passed = list(itertools.takewhile(lambda each: _accuracy_reason(each, settings) is None, sequence))
     chosen = passed[-1] if passed else fp32
     if chosen.refused is not None:
@@ -89,7 +89,7 @@ def _over(candidate: Candidate, limits: LimitSettings) -> str | None:
     return over_limits(candidate.latency_seconds[limits.batch_rows], candidate.size_bytes, limits)
 
 
-def _gains(candidate: Candidate, limits: LimitSettings) -> bool:
+def gains(candidate: Candidate, limits: LimitSettings) -> bool:
     """Whether it may be worth a test; no row that judges has a part in this."""
     return candidate.refused is None and (too_slow(candidate, limits.batch_rows) or _over(candidate, limits)) is None
 
@@ -117,17 +117,6 @@ def _accuracy_reason(candidate: Candidate, settings: ExportSettings) -> str | No
         return None
     unsure = ": the validation rows are too few to rule that out" if difference.lower <= 0 else ""
     return f"may cost up to {difference.upper:.2%} accuracy (95%), {allowed:.2%} is allowed{unsure}"
-
-
-def short_of_accuracy(candidates: Sequence[Candidate], settings: ExportSettings, limits: LimitSettings) -> list[str]:
-    """Recipes worth a test that would probably fail it, the fastest first; empty where one would probably pass.
-
-    Asks `risk` alone, so the rows that judge have no part in it.
-    """
-    worth = [each for each in candidates[1:] if _gains(each, limits)]
-    if any(each.risk <= settings.allowance_ratio for each in worth):
-        return []
-    return [each.recipe for each in sorted(worth, key=lambda each: each.latency_ratio[limits.batch_rows])]
 
 
 def _beaten(candidate: Candidate, chosen: Candidate, sequence: list[Candidate], passed: list[Candidate]) -> str:

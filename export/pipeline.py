@@ -13,12 +13,13 @@ from evertune.settings import ExportSettings, LimitSettings
 from evertune.task import Splits, Task
 from evertune.tensors import Signature, Tensors
 from export.candidate import Candidate
-from export.choose import choose, short_of_accuracy, too_slow
+from export.choose import choose, too_slow
 from export.converters.source import Source
 from export.costs import with_latency, with_memory
 from export.parity import Parity
 from export.precisions import Made, Precisions, parity_of
 from export.quantization import optimise, strided
+from export.quantization.last_resort import last_resort
 from export.recipes import FP32
 from export.result import ExportResult, Measurement
 from export.routes import Routes
@@ -80,8 +81,9 @@ def export_model(
     bench = _Bench(task, splits, settings, limits, target, quick)
     fp32 = Candidate(FP32, source.model_bytes, parity=parity)
     found, sessions, rounds = bench.measured([(fp32, session), *precisions.made(quick=quick)])
-    if settings.quantization_aware and not quick and (short := short_of_accuracy(found, settings, limits)):
-        tuned, more, _ = bench.measured([(fp32, session), *precisions.fine_tuned(model, short, seed)])
+    recipe = last_resort(found, settings, limits) if settings.quantization_aware and not quick else None
+    if recipe is not None:
+        tuned, more, _ = bench.measured([(fp32, session), *precisions.fine_tuned(model, recipe, seed)])
         found, sessions = found + tuned[1:], {**more, **sessions}
     found = with_accuracy(found, sessions, rows, task, settings.allowance_ratio)
     judged, chosen, reason = choose(found, settings=settings, limits=limits)

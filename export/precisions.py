@@ -12,16 +12,13 @@ from evertune.settings import ExportSettings
 from evertune.task import Splits, Task
 from evertune.tensors import Array, Tensors
 from export.candidate import Candidate
-from export.converters import converter_for
-from export.converters.forward import TorchForward
 from export.converters.source import Source
 from export.measure import measure_latency
 from export.parity import Parity, compare
-from export.quantization import candidates, optimise
-from export.quantization.aware import fine_tuned
+from export.quantization import candidates
 from export.quantization.candidates import Prove
-from export.quantization.samples import samples_of
-from export.recipes import FP32, QUICK, RECIPES, aware, recipe_named
+from export.quantization.last_resort import retrained
+from export.recipes import FP32, QUICK, RECIPES, Recipe, recipe_named
 from export.scoring import losses_of
 from export.verify import check_outputs, verify
 
@@ -54,38 +51,32 @@ class Precisions:
         """One candidate a recipe, and its session where it may be measured."""
         recipes = QUICK if quick else tuple(map(recipe_named, self.settings.recipes)) or RECIPES
         calibration, loses = self.splits.calibration, None if quick else self._loses()
-        return candidates(
-            self.source.model_bytes, self.task.signature, calibration, recipes, self._prover(self.source), loses
-        )
+        return candidates(self.source.model_bytes, self.task.signature, calibration, recipes, self._prover(), loses)
 
-    def fine_tuned(self, model: Any, recipes: list[str], seed: int) -> Made:
+    def fine_tuned(self, model: Any, recipe: Recipe, seed: int) -> Made:
         """The last resort: a recipe on weights that were fine-tuned for it.
 
         Args:
-            model: As given to `export_model`; its weights are put back.
-            recipes: By name, the one to try first; dynamic ones are left out.
+            model: As given to `export_model`; it keeps its own weights.
+            recipe: As `last_resort` names it.
             seed: Of the order of rows.
 
         Returns:
-            At most one; none where no recipe is static, or torch cannot train the model.
+            At most one; none where torch cannot train the model.
         """
-        static = [recipe for recipe in map(recipe_named, recipes) if recipe.method == "static"]
-        if not static or not isinstance(self.source.predict, TorchForward):
+        tuned = retrained(model, self.task, self.splits, self.source, seed=seed)
+        if tuned is None:
             return []
-        calibration, signature = self.splits.calibration, self.task.signature
-        with fine_tuned(self.source.predict, self.splits.train.inputs, samples_of(calibration), seed=seed):
-            converted = converter_for(model).convert(model, signature, kind=self.task.kind)
-        tuned = optimise(converted.model_bytes, signature)
-        return candidates(tuned, signature, calibration, [aware(static[0])], self._prover(self.source))
+        return candidates(tuned, self.task.signature, self.splits.calibration, [recipe], self._prover())
 
-    def _prover(self, source: Source) -> Prove:
+    def _prover(self) -> Prove:
         task, rows = self.task, self.splits.validation.inputs
         first = {name: value[:64] for name, value in rows.items()}
 
         def prove(content: bytes) -> tuple[Session, Parity]:
             session = verify(content, task.signature, threads=self.settings.threads)
             check_outputs(session.run(first), task.signature, task.kind)
-            return session, parity_of(session, source, task, rows, self.settings, free=True)
+            return session, parity_of(session, self.source, task, rows, self.settings, free=True)
 
         return prove
 

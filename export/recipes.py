@@ -133,27 +133,28 @@ def _take(tokens: list[str], known: tuple[str, ...]) -> str | None:
     return tokens.pop(0) if tokens and tokens[0] in known else None
 
 
-QUICK = tuple(map(recipe_named, ("int8-dynamic-tables", "int8-static-all-u8s8", "int8-weights")))
+_QUICK = ("int8-dynamic-tables", "int8-static-all-u8s8", "int8-weights")
+QUICK = tuple(map(recipe_named, _QUICK))
 """Tried on every trial of a search, and on models that are not trained yet."""
 
 RECIPES = tuple(
     map(
         recipe_named,
         (
+            *_QUICK,
             "int8-dynamic",
-            "int8-dynamic-tables",
             "int8-static-all",
-            "int8-static-all-u8s8",
             "int8-static-all-u8s8-tensor",
             "int8-static-all-u8s8-percentile",
             "int8-static-all-u8s8-qoperator",
             "int8-static-all-u8u8",
             "int8-static-matmul-u8s8",
-            "int8-weights",
             "int4",
             "int4-128",
             "fp16",
         ),
     )
 )
-"""Tried on the model that is to ship. Each is the best of the list on some model, or was on some processor."""
+"""Tried on the model that is to ship. Each is the best of the list on some model, or was on some processor.
+
+The quick ones come first: of two recipes that give the same file the later is dropped."""

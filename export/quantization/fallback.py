@@ -12,6 +12,7 @@ from export.recipes import Recipe
 
 MOST_ROUNDS = 10
 _MOST_SHARE = 0.5  # of the nodes; a model of which more must stay in FP32 gains too little
+_LEAST_SAVED = 0.5  # of the bytes that the whole recipe saves, likewise
 
 
 def fallback(quantizer: Quantizer, recipe: Recipe, loses: Callable[[bytes], bool]) -> tuple[bytes, tuple[str, ...]]:
@@ -25,7 +26,7 @@ def fallback(quantizer: Quantizer, recipe: Recipe, loses: Callable[[bytes], bool
 
     Returns:
         The ONNX file and the names of the nodes in FP32. Where ten rounds do not help: the file as if none had been
-        tried, and no names.
+        tried, and no names; likewise where the model is half FP32 by then.
 
     Raises:
         ExportError: The recipe cannot be made.
@@ -40,6 +41,8 @@ def fallback(quantizer: Quantizer, recipe: Recipe, loses: Callable[[bytes], bool
         try:
             mended = quantizer.quantize(recipe, keep=kept)
         except ExportError:  # nothing is left to quantize
+            break
+        if len(quantizer.model_bytes) - len(mended) < _LEAST_SAVED * (len(quantizer.model_bytes) - len(content)):
             break
         if not loses(mended):
             return mended, kept

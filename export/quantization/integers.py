@@ -101,6 +101,9 @@ def _free_last(model: ModelProto) -> None:
         used = {name for each in graph.node for name in each.input} | outputs
         if not used & set(node.output):
             graph.node.remove(node)
+    used = {name for each in graph.node for name in each.input} | outputs
+    for item in [item for item in graph.initializer if item.name not in used]:
+        graph.initializer.remove(item)
 
 
 _METHODS = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}
