@@ -143,6 +143,9 @@ def test_a_gpu_that_is_not_here_leaves_figures_pending(
     assert refused.code == 6
     assert "nothing on cuda here" in refused.err
     assert linear["next"] in run("export", "linear.joblib", "--unpickle", "--target", "cuda").out
+    other = run("export", "linear.joblib", "--unpickle", "--target", "tensorrt", "--json").json()
+    assert other["next"].endswith("--target tensorrt")
+    assert "--target" not in run("export", "linear.joblib", "--unpickle").out
 
 
 def test_a_later_export_for_another_target_is_kept_beside(
