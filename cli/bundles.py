@@ -28,11 +28,17 @@ def the_bundle(reference: str) -> Bundle:
     from evertune.bundle import Bundle, BundleStore
     from evertune.settings import load_project
 
-    if Path(reference).is_dir():
+    if _is_folder(reference):
         return Bundle.open(Path(reference).resolve())
     project = load_project()
     digest = reference if _DIGEST.fullmatch(reference) else _champion(project.ledger_url, reference)
     return BundleStore.of(project).get(digest, fresh=True)
+
+
+def _is_folder(reference: str) -> bool:
+    """A folder of a model's name is no bundle; one given with a slash is meant as a folder, whatever is in it."""
+    path = Path(reference)
+    return path.is_dir() and ("/" in reference or (path / "content").exists() or (path / "manifest.json").exists())
 
 
 def _champion(ledger_url: str, model: str) -> str:

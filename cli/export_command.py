@@ -74,11 +74,11 @@ def export(
                 "path": str(bundle.path),
                 "champion": deployment is not None,
                 "attestation": attestation,
-                "next": command_for(bundle),
+                "next": command_for(bundle, settings.target),
             }
         )
     else:
-        _print(bundle, attestation, promoted=promote)
+        _print(bundle, attestation, settings.target, promoted=promote)
 
 
 def _settings(project: Project, target: str | None) -> ExportSettings:
@@ -127,7 +127,7 @@ def _ship(project: Project, study: str, settings: ExportSettings) -> Bundle:
         return ship(replace(found, plan=plan), project)
 
 
-def _print(bundle: Bundle, attestation: dict[str, Any], *, promoted: bool) -> None:
+def _print(bundle: Bundle, attestation: dict[str, Any], target: str, *, promoted: bool) -> None:
     from rich.console import Console
 
     from cli.evaluation_table import metrics_table
@@ -139,7 +139,7 @@ def _print(bundle: Bundle, attestation: dict[str, Any], *, promoted: bool) -> No
     console.print(f"Ships {attestation['reason']}", highlight=False, markup=False)
     console.print(metrics_table(attestation["evaluation"]))
     console.print(f"Bundle {bundle.digest}\n", highlight=False)
-    for line in pending_lines(bundle):
+    for line in pending_lines(bundle, target):
         console.print(line, highlight=False, markup=False)
     if promoted:
         console.print(f"{bundle.manifest.model}: {bundle.digest[:12]} is the champion. Next: bentoml serve")

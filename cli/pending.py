@@ -27,19 +27,19 @@ def still_pending(bundle: Bundle) -> list[dict[str, Any]]:
     return found
 
 
-def command_for(bundle: Bundle) -> str | None:
-    """What is to be run on the machine that will serve; None where nothing is pending."""
-    found = still_pending(bundle)
-    return f"evertune measure {bundle.digest[:12]} --target {found[0]['target']}" if found else None
+def command_for(bundle: Bundle, target: str) -> str | None:
+    """What is to be run on the machine that will serve; None where nothing is pending for that target."""
+    found = any(each["target"] == target for each in still_pending(bundle))
+    return f"evertune measure {bundle.digest[:12]} --target {target}" if found else None
 
 
-def pending_lines(bundle: Bundle) -> Iterator[str]:
+def pending_lines(bundle: Bundle, target: str) -> Iterator[str]:
     """The same for people."""
-    found = still_pending(bundle)
+    found = [each for each in still_pending(bundle) if each["target"] == target]
     if not found:
         return
-    yield f"Not measured here, since this machine has nothing to run {found[0]['target']} on:"
+    yield f"Not measured here, since this machine has nothing to run {target} on:"
     for each in found:
         yield f"  {', '.join(each['recipes'])}: {each['what']}"
     yield "On the machine that will serve it, with this bundle store:"
-    yield f"  {command_for(bundle)}\n"
+    yield f"  {command_for(bundle, target)}\n"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 from typing import Any
 
 from evertune.errors import BundleError
@@ -27,9 +29,12 @@ def is_here(target: str) -> bool:
     import onnxruntime
 
     providers = PROVIDERS[target]
+    if providers[0] not in onnxruntime.get_available_providers():
+        return False
     onnxruntime.set_default_logger_severity(4)  # that a library is missing is an answer here, not an error
     try:
-        return Session(_tiny(), _SIGNATURE, providers=providers).provider == providers[0]
+        with contextlib.redirect_stdout(io.StringIO()):  # where it prints that TensorRT is missing
+            return Session(_tiny(), _SIGNATURE, providers=providers).provider == providers[0]
     except BundleError:
         return False
     finally:

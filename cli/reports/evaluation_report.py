@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from cli.evaluation_table import estimate
+from cli.output import local_time
+from cli.pending import still_pending
 from cli.reports.candidate_figures import candidate_picture
 from cli.reports.evaluation_figures import class_scores, confidence_map, confusion
 from cli.reports.evaluation_figures import reliability as reliability_plot
@@ -41,6 +43,7 @@ def evaluation_page(bundle: Bundle, live: Sequence[RowLoss] = ()) -> Page:
     _add_calibration(page, bundle, attestation, live)
     _add_slices(page, attestation)
     _add_precisions(page, attestation)
+    _add_measurements(page, bundle)
     _add_origin(page, attestation)
     return page
 
@@ -150,6 +153,28 @@ def _precision(each: Mapping[str, Any]) -> tuple[str, ...]:
         "" if each.get("size_ratio") is None else f"{each['size_ratio']:.2f}",
         "" if parity is None else f"{parity['absolute']:.1e}",
     )
+
+
+def _add_measurements(page: Page, bundle: Bundle) -> None:
+    """What `evertune measure` found since, and what it has still to find."""
+    records = [record for record in bundle.measurements() if "recipes" in record]
+    pending = still_pending(bundle)
+    if not records and not pending:
+        return
+    page.section("Measured where it serves")
+    rows = (
+        (
+            local_time(record["measured_at"]),
+            record["target"],
+            recipe,
+            *(milliseconds(found["latency_seconds"].get(batch)) for batch in ("1", "8", "64")),
+            ", ".join(record["hardware"].get("gpus") or [record["hardware"]["cpu"]]),
+        )
+        for record in records
+        for recipe, found in record["recipes"].items()
+    )
+    page.table(("when", "target", "precision", "1 row", "8 rows", "64 rows", "hardware"), rows)
+    page.text(*(f"Pending on {each['target']}: {', '.join(each['recipes'])}: {each['what']}." for each in pending))
 
 
 def _add_origin(page: Page, attestation: Mapping[str, Any]) -> None:

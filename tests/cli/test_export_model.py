@@ -143,6 +143,9 @@ def test_a_gpu_that_is_not_here_leaves_figures_pending(
     assert refused.code == 6
     assert "nothing on cuda here" in refused.err
     assert linear["next"] in run("export", "linear.joblib", "--unpickle", "--target", "cuda").out
+    other = run("export", "linear.joblib", "--unpickle", "--target", "tensorrt", "--json").json()
+    assert other["next"].endswith("--target tensorrt")
+    assert "--target" not in run("export", "linear.joblib", "--unpickle").out
 
 
 def test_a_later_export_for_another_target_is_kept_beside(
@@ -168,6 +171,7 @@ def test_measure_adds_a_record_and_changes_nothing_else(
     assert bundle.attestation() == before
     assert [each["measured_at"] for each in bundle.measurements()] == [record["measured_at"]]
     assert "measured on cpu" in run("inspect", digest).out
+    assert "Measured where it serves" in Path(run("report", "evaluation", digest).out.strip()).read_text()
     (path,) = (bundle.path / "measurements").iterdir()
     path.write_bytes(path.read_bytes().replace(b"cpu", b"CPU"))
     assert run("inspect", digest).code == 7
@@ -187,6 +191,9 @@ def test_inspect_takes_a_model_a_digest_or_a_folder(inside: Path, run: Run, bund
     text = run("inspect", "largest").out
     for words in ("signature", "fit their hashes", "nothing was run", "lineage:", "first 100", "Ships fp32"):
         assert words in text
+    (inside / "largest").mkdir()  # a folder of that name is no bundle
+    assert run("inspect", "largest", "--json").json()["digest"] == linear["digest"]
+    (inside / "largest").rmdir()
     assert run("inspect", "nobody").code == 2
 
 
