@@ -81,9 +81,7 @@ def export_model(
     found = with_risk(found, sessions, selection, task, len(rows))
     found = with_accuracy(found, sessions, rows, task, settings.allowance_ratio)
     judged, chosen, reason = choose(found, settings=settings, limits=_known(limits, target))
-    measured = Measurement(
-        target.name, sessions[FP32].provider, settings.threads, limits.batch_rows, rounds, len(selection)
-    )
+    measured = Measurement(sessions[FP32].provider, settings.threads, limits.batch_rows, rounds, len(selection))
     return ExportResult(judged, chosen, reason, parity, len(rows), measured)
 
 

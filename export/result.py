@@ -14,7 +14,6 @@ class Measurement:
     """How the candidates were measured.
 
     Attributes:
-        target: Of `[export] target`.
         provider: ONNX Runtime's execution provider that was measured: the CPU's where the target is not here.
         threads: Of ONNX Runtime.
         batch_rows: The batch whose latency decides.
@@ -22,7 +21,6 @@ class Measurement:
         selection_rows: Calibration and training rows, by which candidates were put in order.
     """
 
-    target: str
     provider: str
     threads: int
     batch_rows: int
@@ -44,7 +42,7 @@ class ExportResult:
         reason: Why it was chosen, a sentence for people.
         parity: FP32 against the source model.
         validation_rows: Rows on which accuracies were measured.
-        measurement: How latencies were.
+        measurement: How candidates were measured; None where speed was not.
     """
 
     candidates: tuple[Candidate, ...]
@@ -52,7 +50,7 @@ class ExportResult:
     reason: str
     parity: Parity
     validation_rows: int
-    measurement: Measurement
+    measurement: Measurement | None = None
 
     def candidate(self, recipe: str) -> Candidate:
         """The candidate of that recipe."""

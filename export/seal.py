@@ -73,7 +73,7 @@ def seal(
         "reason": result.reason,
         "parity": result.parity.to_json(),
         "validation_rows": result.validation_rows,
-        "measurement": result.measurement.to_json(),
+        "measurement": None if result.measurement is None else result.measurement.to_json(),
         "test_difference": _test_difference(result, splits.test, task),
         "candidates": [candidate.to_json() for candidate in result.candidates],
         "evaluation": _evaluation(outputs, splits, task, seed),

@@ -1,0 +1,48 @@
+"""Whether a target is on this machine."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from evertune.errors import BundleError
+from evertune.runtime import Session
+from evertune.tensors import Signature, TensorSpec
+
+PROVIDERS: dict[str, tuple[str, ...]] = {
+    "cpu": ("CPUExecutionProvider",),
+    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
+}
+"""ONNX Runtime's execution providers by target, best first."""
+
+
+@functools.cache
+def is_here(target: str) -> bool:
+    """Whether a model really runs on the target on this machine.
+
+    ONNX Runtime's list of available providers says what it was built with, not what the machine has, and a session
+    falls back to the CPU without an error: so a graph of one operator is loaded, and asked where it runs.
+    """
+    import onnxruntime
+
+    providers = PROVIDERS[target]
+    onnxruntime.set_default_logger_severity(4)  # that a library is missing is an answer here, not an error
+    try:
+        return Session(_tiny(), _SIGNATURE, providers=providers).provider == providers[0]
+    except BundleError:
+        return False
+    finally:
+        onnxruntime.set_default_logger_severity(2)
+
+
+_SIGNATURE = Signature((TensorSpec("x", "float32", (1,)),), (TensorSpec("y", "float32", (1,)),))
+
+
+def _tiny() -> bytes:
+    from onnx import TensorProto, helper
+
+    values: list[Any] = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "probe", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return bytes(model.SerializeToString())
