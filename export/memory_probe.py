@@ -30,8 +30,10 @@ def main(folder: Path) -> None:
     for number in range(options["models"]):
         child = os.fork()
         if child == 0:
-            print(json.dumps({"number": number, **_measure(folder, number, inputs, options)}), flush=True)
-            os._exit(0)
+            try:
+                print(json.dumps({"number": number, **_measure(folder, number, inputs, options)}), flush=True)
+            finally:
+                os._exit(0)  # a fork must not go on with the loop, nor end its parent's affairs
         os.waitpid(child, 0)
 
 

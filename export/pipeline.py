@@ -169,7 +169,6 @@ class _Bench:
     def measurement(self, provider: str, rounds: int) -> Measurement:
         """For the attestation."""
         return Measurement(
-            self.target.name,
             provider,
             self.settings.threads,
             self.limits.batch_rows,

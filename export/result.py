@@ -15,7 +15,6 @@ class Measurement:
     """How the candidates were measured.
 
     Attributes:
-        target: Of `[export] target`.
         provider: ONNX Runtime's execution provider that was measured: the CPU's where the target is not here.
         threads: Of ONNX Runtime.
         batch_rows: The batch whose latency decides.
@@ -23,7 +22,6 @@ class Measurement:
         selection_rows: Calibration and training rows, by which candidates were put in order.
     """
 
-    target: str
     provider: str
     threads: int
     batch_rows: int

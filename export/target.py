@@ -8,13 +8,9 @@ from evertune.errors import BundleError, ExportError
 from evertune.runtime import Session
 from evertune.runtime.session import CPU
 from export.candidate import Candidate
+from export.presence import PROVIDERS, is_here
 from export.recipes import FP32
 
-_PROVIDERS = {
-    "cpu": CPU,
-    "cuda": ("CUDAExecutionProvider", *CPU),
-    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", *CPU),
-}
 _INTEGERS = "int"  # how the names of such recipes begin
 
 
@@ -24,7 +20,7 @@ class Target:
 
     Attributes:
         name: "cpu", "cuda" or "tensorrt": `[export] target`.
-        is_here: Whether this machine's ONNX Runtime has it. Figures are measured on the CPU where it has not.
+        is_here: Whether models run on it here. Figures are measured on the CPU where they do not.
     """
 
     name: str
@@ -33,7 +29,7 @@ class Target:
     @property
     def providers(self) -> tuple[str, ...]:
         """To load sessions with, best first: those of the CPU where the target is not here."""
-        return _PROVIDERS[self.name] if self.is_here else CPU
+        return PROVIDERS[self.name] if self.is_here else CPU
 
     def refuses(self, recipe: str) -> str | None:
         """Why a precision is not considered, in words; None where it is."""
@@ -42,13 +38,10 @@ class Target:
         if self.name == "cuda" and recipe.startswith(_INTEGERS):
             return "CUDA has no kernels for INT8, which made models 10 to 20 times slower; TensorRT has"
         if not self.is_here:
-            return f"its speed on {self.name} cannot be measured here: export on a machine with {self.provider}"
+            return (
+                f"its speed on {self.name} cannot be measured here: export on a machine with {PROVIDERS[self.name][0]}"
+            )
         return None
-
-    @property
-    def provider(self) -> str:
-        """Name of the execution provider that is meant."""
-        return _PROVIDERS[self.name][0]
 
 
 def target_named(name: str) -> Target:
@@ -58,9 +51,7 @@ def target_named(name: str) -> Target:
         >>> target_named("cpu").is_here
         True
     """
-    import onnxruntime
-
-    return Target(name, _PROVIDERS[name][0] in onnxruntime.get_available_providers())
+    return Target(name, is_here(name))
 
 
 def on_target(candidates: list[Candidate], sessions: dict[str, Session], target: Target) -> list[Candidate]:
@@ -81,14 +72,7 @@ def _loaded(candidate: Candidate, sessions: dict[str, Session], target: Target) 
     session = sessions.pop(candidate.recipe)
     refused = target.refuses(candidate.recipe)
     if refused is None and target.providers != CPU:
-        try:
-            session = Session(
-                candidate.model_bytes, session.signature, threads=session.threads, providers=target.providers
-            )
-        except BundleError as error:
-            refused = error.message
-        else:
-            refused = None if session.provider == target.provider else f"ONNX Runtime runs it on {session.provider}"
+        session, refused = _moved(candidate.model_bytes, session, target)
     if refused is None:
         sessions[candidate.recipe] = session
     elif candidate.recipe == FP32:
@@ -97,3 +81,12 @@ def _loaded(candidate: Candidate, sessions: dict[str, Session], target: Target) 
             fix="Check the driver with nvidia-smi and that only onnxruntime-gpu is installed, or set [export] target.",
         )
     return replace(candidate, refused=refused)
+
+
+def _moved(model_bytes: bytes, session: Session, target: Target) -> tuple[Session, str | None]:
+    try:
+        moved = Session(model_bytes, session.signature, threads=session.threads, providers=target.providers)
+    except BundleError as error:
+        return session, error.message
+    # ONNX Runtime falls back without an error.
+    return moved, None if moved.provider == target.providers[0] else f"ONNX Runtime runs it on {moved.provider}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
 
 from evertune.runtime import Session
 from evertune.tensors import Signature, Tensors
-from export.measure import LATENCY_BATCHES, measure_latency
+from export.measure import LATENCY_BATCHES, Latencies, clock_of, measure_latency
 
 GraphMaker = Callable[..., bytes]
 
@@ -40,6 +41,7 @@ def test_rounds_interleave_and_ratios_survive_a_machine_that_slows_down(
     assert set(times.seconds["a"]) == set(LATENCY_BATCHES) == {1, 8, 64}
     assert all(abs(ratio - 0.5) < 0.1 for ratio in times.ratio["b"].values())
     assert set(times.ratio["a"].values()) == {1.0}
+    assert all(interval.lower <= 0.5 <= interval.upper for interval in times.interval["b"].values())
     ones = [entry[0] for entry in log if entry.endswith("64")][-18:]
     assert ones == list("abbaabbaabbaabbaab")
 
@@ -51,3 +53,31 @@ def test_rows_are_repeated_to_fill_a_batch(linear: GraphMaker, signature: Signat
     rows = {"x": np.zeros((2, 4), np.float32)}
     measure_latency({"a": session}, rows, baseline="a", rounds=1, batches=(5,), clock=lambda: CLOCK[0])
     assert set(log) == {"a5"}
+
+
+def test_few_rounds_have_no_interval_and_dear_ones_are_fewer(linear: GraphMaker, signature: Signature) -> None:
+    sessions = {"a": Session(linear(), signature)}
+    rows = {"x": np.zeros((2, 4), np.float32)}
+    ticks = iter(range(10**9))  # a second passes between any two looks at the clock
+
+    def measure(rounds: int) -> Latencies:
+        return measure_latency(
+            sessions,
+            rows,
+            baseline="a",
+            rounds=rounds,
+            batches=(1,),
+            most_seconds=30,
+            clock=lambda: float(next(ticks)),
+        )
+
+    assert measure(5).interval == {"a": {}}
+    assert [measure(rounds).rounds for rounds in (6, 28, 500)] == [6, 28, 30]
+
+
+def test_one_thread_is_timed_by_what_it_computed_and_several_by_the_clock_on_the_wall(
+    linear: GraphMaker, signature: Signature
+) -> None:
+    one, two = (Session(linear(), signature, threads=threads) for threads in (1, 2))
+    assert clock_of({"one": one}) is time.thread_time
+    assert clock_of({"one": one, "two": two}) is time.perf_counter

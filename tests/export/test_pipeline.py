@@ -69,6 +69,8 @@ def test_a_recipe_that_ruins_the_model_is_refused_with_its_figures(
     settings = ExportSettings(recipes=("int8-dynamic", "int8-static-all"))
     found = export_model(trained_mlp, task, misled, settings=settings, limits=LOOSE, seed=0)
     ruined = found.candidate("int8-static-all")
+    assert ruined.risk > 0.01  # seen on training rows before any validation row was looked at
+    assert all(each.load_seconds and each.memory_bytes is not None for each in found.candidates)
     assert ruined.accuracy < found.candidate(FP32).accuracy - 0.1
     assert ruined.difference is not None
     assert ruined.difference.lower > 0.01
@@ -176,6 +178,10 @@ def test_the_attestation_tells_what_was_tried_where_and_with_what(
     assert all(candidate["latency_seconds"]["1"] > 0 for candidate in rejected)
     assert attestation["evaluation"]["accuracy"]["value"] == pytest.approx(1 - bundle.reference.loss_mean)
     assert sum(each["rows"] for each in attestation["reliability"]) == bundle.reference.rows
+    assert attestation["measurement"]["provider"] == "CPUExecutionProvider"
+    assert attestation["measurement"]["batch_rows"] == 1
+    assert all(set(candidate["latency_interval"]) == {"1", "8", "64"} for candidate in rejected)
+    assert (attestation["test_difference"] is None) == (result.chosen.recipe == FP32)
     assert attestation["versions"]["numpy"] == np.__version__
     assert attestation["hardware"]["cores"] >= 1
 
