@@ -7,6 +7,7 @@ PLAIN on are flips of a graph that was sealed anew.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import sys
@@ -22,6 +23,8 @@ from evertune.bundle import BundleStore
 from evertune.errors import BundleError
 
 _MOST_BYTES = 16 << 30  # of address space: a mutant that asks for more is a crash, not a machine that swaps
+_PARENT = os.dup(1)
+os.dup2(2, 1)  # libraries print to stdout, too
 _MUTATIONS = {**DAMAGE, **HOSTILE}
 # What an error names that is about no single file.
 _CAUSES = ("no bundle", "golden rows of the bundle", "ONNX Runtime refuses the model: ", "the graph has inputs")
@@ -56,7 +59,7 @@ def _one(victim: Victim, seed: int, index: int, plain: int, folder: Path) -> dic
 
 
 def _say(what: dict[str, object]) -> None:
-    print(json.dumps(what), flush=True)
+    os.write(_PARENT, json.dumps(what).encode() + b"\n")
 
 
 def main() -> None:

@@ -86,7 +86,7 @@ def _delete(mutant: Mutant, rng: np.random.Generator) -> None:
 
 def _rename(mutant: Mutant, rng: np.random.Generator) -> None:
     path = _one(mutant, rng)
-    names = (path.name.upper(), f"{path.name}.bak", f"../{path.name}", f"{path.name} ", path.name.replace("o", "ο"))
+    names = (path.name.upper(), f"{path.name}.bak", f"../{path.name}", f"{path.name} ", f"{path.name[:-1]}ո")
     path.rename(path.parent / names[int(rng.integers(len(names)))])
 
 
