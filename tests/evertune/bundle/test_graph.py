@@ -123,7 +123,9 @@ HOSTILE: dict[str, tuple[ModelProto | bytes, str]] = {
         "over 1000000000 elements",
     ),
     "a giant constant, in a node": (
-        model(helper.make_node("Constant", [], ["n"], value_ints=[1 << 40]), helper.make_node("Tile", ["x", "n"], ["y"])),
+        model(
+            helper.make_node("Constant", [], ["n"], value_ints=[1 << 40]), helper.make_node("Tile", ["x", "n"], ["y"])
+        ),
         "over 1000000000 elements",
     ),
     "giant noise": (model(helper.make_node("RandomNormal", [], ["y"], shape=[1 << 20, 1 << 20])), "RandomNormal"),

@@ -101,7 +101,9 @@ def alter(bundle: Bundle, name: str, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["attestation.json", "training/weights.npz", "training/more.npz"])
-def test_an_altered_attestation_or_training_file_is_refused(tmp_path: Path, signed: Bundle, keys: Keys, name: str) -> None:
+def test_an_altered_attestation_or_training_file_is_refused(
+    tmp_path: Path, signed: Bundle, keys: Keys, name: str
+) -> None:
     alter(signed, name, b'{"accuracy":1.0}')
     assert Bundle.open(signed.path).training_path is not None  # well hashed
     with pytest.raises(BundleError, match="not of this content and attestation"):
@@ -135,7 +137,10 @@ def test_signatures_swapped_between_bundles_are_refused(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda key, signature: {key: signature[:-2] + ("00" if signature[-2:] != "00" else "01")}, "not of this content"),
+        (
+            lambda key, signature: {key: signature[:-2] + ("00" if signature[-2:] != "00" else "01")},
+            "not of this content",
+        ),
         (lambda key, signature: {key: "0" * 128}, "not of this content"),
         (lambda key, signature: {"0" * 64: signature}, "signed by 000000000000 only"),
         (lambda key, signature: {key: signature[:-1]}, "malformed signature"),
