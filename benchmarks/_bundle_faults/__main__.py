@@ -41,7 +41,7 @@ def read(mutant: Mutant, cache: Path) -> dict[str, str]:
         bundle.verified_session()
     except BundleError as error:
         named = str(error.details.get("file", ""))
-        has_cause = bool(error.fix) and (named and named in error.message or error.message.startswith(_CAUSES))
+        has_cause = bool(error.fix) and ((named != "" and named in error.message) or error.message.startswith(_CAUSES))
         return {"outcome": "refused" if has_cause else "no cause", "message": error.message[:300]}
     except Exception as error:
         return {"outcome": "no cause", "message": f"{type(error).__name__}: {error}"[:300]}

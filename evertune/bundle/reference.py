@@ -48,6 +48,7 @@ class Reference:
         try:
             if set(data) != {each.name for each in fields(cls)}:
                 raise ValueError(f"fields are {sorted(data)}")
-            return cls(**{name: count(value) if name == "rows" else finite(value) for name, value in data.items()})
+            figures = {name: finite(value) for name, value in data.items() if name != "rows"}
+            return cls(rows=count(data["rows"]), **figures)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise damaged(FILE_NAME, f"holds no reference: {error}") from error

@@ -91,12 +91,17 @@ def sealed(model_bytes: bytes) -> list[str]:
     class Fashion(Task):
         name, labels, inputs = "fashion", tuple("0123456789"), IMAGE.inputs
 
-    rows = training_rows()
-    splits = Splits(*(rows.take(slice(start, start + 100)) for start in (0, 100, 200, 300)))
-    candidate = Candidate("fp32", model_bytes)
+        def load(self) -> Splits:
+            rows = training_rows()
+            return Splits(*(rows.take(slice(start, start + 100)) for start in (0, 100, 200, 300)))
+
+        def build(self, hp: Any) -> Any:
+            return MODELS["torch"]()
+
+    task, candidate = Fashion(), Candidate("fp32", model_bytes)
     result = ExportResult((candidate,), candidate, "because", Parity(80, 0.0, 0.0, 1.0), 100)
     with tempfile.TemporaryDirectory() as folder:
-        bundle = seal(result, Fashion(), splits, BundleStore(folder), lineage={"process": os.getpid()})
+        bundle = seal(result, task, task.load(), BundleStore(folder), lineage={"process": os.getpid()})
         return [bundle.digest, hashlib.sha256((bundle.path / "attestation.json").read_bytes()).hexdigest()]
 
 

@@ -66,7 +66,7 @@ def test_every_batch_size_answers_as_the_source(name: str, images: Array) -> Non
         assert session.run({"image": images[:rows]})["probabilities"].shape == (rows, CLASSES)
 
 
-@pytest.mark.parametrize(("name", "frameworks"), [("keras", ["torch"]), ("torch", ["torch"]), ("sklearn", [])])
+@pytest.mark.parametrize(("name", "frameworks"), [("torch", ["torch"]), ("sklearn", [])])
 def test_another_process_exports_the_same_bytes_with_nothing_of_this_machine(name: str, frameworks: list[str]) -> None:
     model_bytes = export(MODELS[name]())
     there = in_process(name, backend="torch", hash_seed="77")
