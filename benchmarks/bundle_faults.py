@@ -68,7 +68,7 @@ def run(options: Options) -> Outcome:
 
 
 def _watch(seed: int, first: int, end: int, plain: int, tally: _Tally) -> None:
-    """Runs one reader over its share; where it dies or hangs, the mutant is noted and the next reader goes on after it."""
+    """Runs one reader over its share; where it dies or hangs, that is noted, and the next reader goes on after it."""
     while first < end:
         arguments = map(str, (seed, first, _READERS, end, plain))
         command = [sys.executable, "-m", "benchmarks._bundle_faults", *arguments]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
@@ -9,13 +10,14 @@ import numpy as np
 
 from evertune.bundle import Bundle
 from evertune.errors import ExportError
+from evertune.rows import Rows
 from evertune.runtime import Session
 from evertune.tensors import Tensors
-from export.half import FP16, to_half
 from export.hardware import hardware, versions
 from export.measure import measure_latency
 from export.presence import PROVIDERS, is_here
-from export.recipes import FP32
+from export.quantization import Quantizer
+from export.recipes import FP16, FP32, recipe_named
 
 
 def measure_bundle(bundle: Bundle, target: str, *, threads: int = 1, rounds: int = 25) -> dict[str, Any]:
@@ -44,8 +46,9 @@ def measure_bundle(bundle: Bundle, target: str, *, threads: int = 1, rounds: int
     models = {recipe: bundle.model_bytes()}
     sessions = {recipe: bundle.verified_session(threads=threads, providers=PROVIDERS[target])}
     if target != "cpu" and recipe == FP32:
-        models[FP16] = to_half(models[FP32], signature)
-        sessions[FP16] = Session(models[FP16], signature, threads=threads, providers=PROVIDERS[target])
+        with contextlib.suppress(ExportError):  # trees have no FP16, and values may overflow: then FP32 stands alone
+            models[FP16] = _half(models[FP32], bundle)
+            sessions[FP16] = Session(models[FP16], signature, threads=threads, providers=PROVIDERS[target])
     times = measure_latency(sessions, bundle.golden.inputs, baseline=recipe, rounds=rounds)
     return {
         "target": target,
@@ -65,6 +68,12 @@ def measure_bundle(bundle: Bundle, target: str, *, threads: int = 1, rounds: int
         "versions": versions(),
         "measured_at": time.time(),
     }
+
+
+def _half(model_bytes: bytes, bundle: Bundle) -> bytes:
+    golden = bundle.golden.inputs
+    rows = Rows(golden, np.zeros(len(next(iter(golden.values()))), np.int64))  # labels are not looked at
+    return Quantizer(model_bytes, bundle.manifest.signature, rows).quantize(recipe_named(FP16))
 
 
 def _difference(found: Tensors, expected: Tensors) -> float | None:

@@ -21,6 +21,7 @@ from typing import Literal
 from evertune.errors import SettingsError
 
 FP32 = "fp32"
+FP16 = "fp16"
 MATRIX_PRODUCTS = ("MatMul", "Gemm")
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 

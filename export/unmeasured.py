@@ -22,11 +22,11 @@ from evertune.task import Splits, Task
 from export.candidate import Candidate
 from export.choose import over_limits
 from export.converters.source import Source
-from export.half import FP16, to_half
 from export.measure import LATENCY_BATCHES
 from export.parity import compare
 from export.pipeline import convert, outputs_of
-from export.recipes import FP32
+from export.quantization import Quantizer
+from export.recipes import FP16, FP32, recipe_named
 from export.result import ExportResult
 from export.verify import check_outputs, verify
 
@@ -53,7 +53,7 @@ def export_unmeasured(
         model, task.signature, rows.inputs, settings, kind=task.kind, parameters=task.parameters
     )
     fp32 = Candidate(FP32, source.model_bytes, accuracy=1 - float(_losses(session, rows, task).mean()), parity=parity)
-    half = _half(source, session, task, rows, settings)
+    half = _half(source, session, task, splits, settings)
     judged, chosen, reason = choose_unmeasured(fp32, half, settings, limits)
     return ExportResult(
         candidates=judged,
@@ -108,9 +108,10 @@ def _too_costly(candidate: Candidate, settings: ExportSettings) -> str | None:
     return f"may cost up to {upper:.2%} accuracy (95%), {settings.allowance_ratio:.2%} is allowed"
 
 
-def _half(source: Source, fp32: Session, task: Task, rows: Rows, settings: ExportSettings) -> Candidate:
+def _half(source: Source, fp32: Session, task: Task, splits: Splits, settings: ExportSettings) -> Candidate:
+    rows = splits.validation
     try:
-        content = to_half(source.model_bytes, task.signature)
+        content = Quantizer(source.model_bytes, task.signature, splits.calibration).quantize(recipe_named(FP16))
         session = verify(content, task.signature, threads=settings.threads)
         check_outputs(outputs_of(session, rows.inputs), task.signature, task.kind)  # on all rows: values may overflow
         parity = compare(

@@ -7,6 +7,7 @@ PLAIN on are flips of a graph that was sealed anew.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import sys
@@ -22,6 +23,8 @@ from evertune.bundle import BundleStore
 from evertune.errors import BundleError
 
 _MOST_BYTES = 16 << 30  # of address space: a mutant that asks for more is a crash, not a machine that swaps
+_PARENT = os.dup(1)
+os.dup2(2, 1)  # libraries print to stdout, too
 _MUTATIONS = {**DAMAGE, **HOSTILE}
 # What an error names that is about no single file.
 _CAUSES = ("no bundle", "golden rows of the bundle", "ONNX Runtime refuses the model: ", "the graph has inputs")
@@ -38,7 +41,7 @@ def read(mutant: Mutant, cache: Path) -> dict[str, str]:
         bundle.verified_session()
     except BundleError as error:
         named = str(error.details.get("file", ""))
-        has_cause = bool(error.fix) and ((named and named in error.message) or error.message.startswith(_CAUSES))
+        has_cause = bool(error.fix) and ((named != "" and named in error.message) or error.message.startswith(_CAUSES))
         return {"outcome": "refused" if has_cause else "no cause", "message": error.message[:300]}
     except Exception as error:
         return {"outcome": "no cause", "message": f"{type(error).__name__}: {error}"[:300]}
@@ -56,7 +59,7 @@ def _one(victim: Victim, seed: int, index: int, plain: int, folder: Path) -> dic
 
 
 def _say(what: dict[str, object]) -> None:
-    print(json.dumps(what), flush=True)
+    os.write(_PARENT, json.dumps(what).encode() + b"\n")
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,7 @@ def _delete(mutant: Mutant, rng: np.random.Generator) -> None:
 
 def _rename(mutant: Mutant, rng: np.random.Generator) -> None:
     path = _one(mutant, rng)
-    names = (path.name.upper(), f"{path.name}.bak", f"../{path.name}", f"{path.name} ", path.name.replace("o", "ο"))
+    names = (path.name.upper(), f"{path.name}.bak", f"../{path.name}", f"{path.name} ", f"{path.name[:-1]}\u0578")
     path.rename(path.parent / names[int(rng.integers(len(names)))])
 
 
@@ -160,7 +161,7 @@ def _forge_signature(mutant: Mutant, rng: np.random.Generator) -> None:
     path = mutant.folder / "signatures.json"
     key, signature = next(iter(json.loads(path.read_bytes())["signatures"].items()))
     noise = rng.bytes(64).hex()
-    forged = (
+    forged: tuple[dict[str, Any], ...] = (
         {key: noise},
         {rng.bytes(32).hex(): signature},
         {rng.bytes(32).hex(): noise for _ in range(int(rng.integers(1, 100)))},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -30,10 +29,13 @@ def _deep(levels: int = 500) -> Any:
 
 
 # Of the wrong type or far out of range wherever they stand.
-_NEVER_A_TEXT = (None, True, -1, 1e300, 10**400, [], {}, [[]], {"a": 1}, "")
-_NEVER_A_NUMBER = (None, True, "", "1", [], {}, "NaN", {"a": 1}, 10**400)
-_NEVER_A_TABLE = (None, True, 1, "x", [], [1], 10**400)
-_NEVER_A_LIST = (None, True, 1, "x", {}, {"a": 1}, 10**400)
+_NEVER_A_TEXT: tuple[Any, ...] = (None, True, -1, 1e300, 10**400, [], {}, [[]], {"a": 1}, "")
+_NEVER_A_NUMBER: tuple[Any, ...] = (None, True, "", "1", [], {}, "NaN", {"a": 1}, 10**400)
+_NEVER_A_TABLE: tuple[Any, ...] = (None, True, 1, "x", [], [1], 10**400)
+_NEVER_A_LIST: tuple[Any, ...] = (None, True, 1, "x", {}, {"a": 1}, 10**400)
+
+
+_NEVER = ((str, _NEVER_A_TEXT), (dict, _NEVER_A_TABLE), (list, _NEVER_A_LIST))
 
 
 def _leaves(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -50,21 +52,17 @@ def _break(data: Any, rng: np.random.Generator) -> None:
     parent = data
     for key in path[:-1]:
         parent = parent[key]
-    old, kind = parent[path[-1]], int(rng.integers(6))
-    if kind == 0 and isinstance(parent, dict):
+    old, change = parent[path[-1]], int(rng.integers(6))
+    if change == 0 and isinstance(parent, dict):
         del parent[path[-1]]
-    elif kind == 1 and isinstance(parent, dict):
+    elif change == 1 and isinstance(parent, dict):
         parent[f"{path[-1]}{rng.integers(100)}"] = old
-    elif kind == 2:
+    elif change == 2:
         parent[path[-1]] = _deep()
     else:
-        never = {str: _NEVER_A_TEXT, dict: _NEVER_A_TABLE, list: _NEVER_A_LIST}.get(type(old), _NEVER_A_NUMBER)
-        value = next(each for each in iter(lambda: random.Random(int(rng.integers(2**31))).choice(never), object()))
-        parent[path[-1]] = _other(old, value)
-
-
-def _other(old: Any, value: Any) -> Any:
-    return "\x01" if type(value) is type(old) and value == old else value
+        never = next((values for kind, values in _NEVER if isinstance(old, kind)), _NEVER_A_NUMBER)
+        value = never[int(rng.integers(len(never)))]
+        parent[path[-1]] = "\x01" if type(value) is type(old) and value == old else value
 
 
 def _values(mutant: Mutant, rng: np.random.Generator) -> None:
@@ -140,7 +138,14 @@ def _graphs(mutant: Mutant, rng: np.random.Generator) -> None:
         {"offset": "0x0"},
         {"checksum": "x", "url": "http://localhost"},
     )
-    shapes = ([2, int(rng.integers(4, 99))], [-2, -3], [big, big], [2, 3, int(rng.integers(2, 9))], [big], [])
+    shapes: tuple[list[int], ...] = (
+        [2, int(rng.integers(4, 99))],
+        [-2, -3],
+        [big, big],
+        [2, 3, int(rng.integers(2, 9))],
+        [big],
+        [],
+    )
     nodes = (
         helper.make_node("EPContext", [], ["z"], domain="com.microsoft", ep_cache_context="/etc/passwd", embed_mode=0),
         helper.make_node("PythonOp", ["x"], ["z"], domain="com.microsoft"),

@@ -6,7 +6,9 @@ from typing import Any
 
 from cli.inspect.graph_facts import graph_facts
 from cli.pending import still_pending
-from evertune.bundle import Bundle
+from evertune.bundle import Bundle, trust
+from evertune.bundle.canonical import from_canonical
+from evertune.errors import BundleError
 
 
 def bundle_facts(bundle: Bundle) -> dict[str, Any]:
@@ -38,10 +40,26 @@ def bundle_facts(bundle: Bundle) -> dict[str, Any]:
             "absolute_tolerance": bundle.golden.absolute_tolerance,
         },
         "training_files": _training(bundle),
+        "signed_by": signers(bundle),
         "measurements": bundle.measurements(),
         "pending": still_pending(bundle),
         "attestation": attestation,
     }
+
+
+def signers(bundle: Bundle) -> dict[str, bool]:
+    """Public keys in `signatures.json`, and whether each signature is of this content and attestation."""
+    content = bundle.signatures()
+    keys = [] if content is None else list(from_canonical(content, trust.FILE_NAME).get("signatures", {}))
+    return {key: _is_of_it(bundle, key) for key in keys}
+
+
+def _is_of_it(bundle: Bundle, key: str) -> bool:
+    try:
+        bundle.check_trust({key})
+    except BundleError:
+        return False
+    return True
 
 
 def _verified(bundle: Bundle, attested: bool) -> dict[str, Any]:

@@ -30,10 +30,20 @@ def bundle_text(facts: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield Text("\nNo attestation: this is a draft, which no store holds.")
     else:
         yield from _attested(attestation)
+    yield Text(_signed(facts["signed_by"]))
     for record in facts["measurements"]:
         yield from measured(record) if "recipes" in record else _exported(record)
     for each in facts["pending"]:
         yield Text(f"pending on {each['target']}: {', '.join(each['recipes'])}: {each['what']}")
+
+
+def _signed(signers: Mapping[str, bool]) -> str:
+    if not signers:
+        return "signed by nobody"
+    return "\n".join(
+        f"signed by {key}" if good else f"WRONG signature of {key}: not of this content and attestation"
+        for key, good in signers.items()
+    )
 
 
 def _contract(facts: Mapping[str, Any]) -> Iterator[RenderableType]:

@@ -119,11 +119,10 @@ class Bundle:
         Raises:
             BundleError: A file in it was changed since it was stored.
         """
-        folder = self.path / extras.TRAINING
-        if self.content_path == self.path or not os.path.lexists(folder):
+        if not self._has_beside(extras.TRAINING):
             return None
-        extras.check(self.path, f"{extras.TRAINING}/")
-        return folder
+        found = extras.check(self.path, f"{extras.TRAINING}/")
+        return self.path / extras.TRAINING if found else None
 
     def attestation(self) -> dict[str, Any] | None:
         """Lineage, evaluation, rejected candidates, hardware; None for a draft that no store holds yet.
@@ -131,7 +130,7 @@ class Bundle:
         Raises:
             BundleError: The file was changed since it was stored.
         """
-        if self.content_path == self.path or not os.path.lexists(self.path / extras.ATTESTATION):
+        if not self._has_beside(extras.ATTESTATION):
             return None
         return from_canonical(extras.check(self.path, extras.ATTESTATION)[extras.ATTESTATION], extras.ATTESTATION)
 
@@ -142,6 +141,11 @@ class Bundle:
             BundleError: A record was changed since it was stored.
         """
         return measurements.read(self.path)
+
+    def _has_beside(self, name: str) -> bool:
+        """False for a draft, and for bare content that somebody brought here without what was beside it."""
+        names = (name, extras.FILE_NAME)
+        return self.content_path != self.path and any(os.path.lexists(self.path / each) for each in names)
 
     def model_bytes(self) -> bytes:
         """The ONNX model, hashed again now, so that what is loaded is what was sealed.
@@ -190,7 +194,11 @@ class Bundle:
             BundleError: As `session`, or the outputs differ from the sealed ones.
         """
         session = self.session(threads=threads, providers=providers)
-        self.golden.check(session.run(self.golden.inputs))
+        try:
+            outputs = session.run(self.golden.inputs)
+        except Exception as error:  # ONNX Runtime's exceptions share no public base class
+            raise self.golden.refuse(f"ONNX Runtime does not run them: {str(error)[:300]}") from error
+        self.golden.check(outputs)
         return session
 
 

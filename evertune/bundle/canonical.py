@@ -57,6 +57,17 @@ def finite(value: Any) -> float:
     return float(value)
 
 
+def count(value: Any) -> int:
+    """A JSON number of things.
+
+    Raises:
+        ValueError: It is of another type, below zero, or more than a float counts exactly.
+    """
+    if type(value) is not int or not 0 <= value <= 1 << 53:
+        raise ValueError(f"{repr(value)[:80]} is no number of rows")
+    return value
+
+
 def damaged(name: str, problem: str) -> BundleError:
     """The error for one bad file of a bundle."""
     fix = "Fetch the bundle again, or export it again; the champion in use is not affected."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evertune.bundle.canonical import damaged, finite
+from evertune.bundle.canonical import count, damaged, finite
 from evertune.tensors import Array
 
 FILE_NAME = "calibration.json"
@@ -54,8 +54,8 @@ class ConfidenceMap:
             BundleError: The map is malformed.
         """
         try:
-            if set(data) != {"knots_x", "knots_y", "rows"} or type(data["rows"]) is not int:
-                raise ValueError(f"fields are {sorted(data)}, rows {str(data.get('rows'))[:40]}")
-            return cls(tuple(map(finite, data["knots_x"])), tuple(map(finite, data["knots_y"])), data["rows"])
+            if set(data) != {"knots_x", "knots_y", "rows"}:
+                raise ValueError(f"fields are {sorted(data)}")
+            return cls(tuple(map(finite, data["knots_x"])), tuple(map(finite, data["knots_y"])), count(data["rows"]))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise damaged(FILE_NAME, f"holds no confidence map: {error}") from error

@@ -14,13 +14,14 @@ from typing import Any
 from evertune.bundle.audit import read_checked, read_plain
 from evertune.bundle.canonical import MOST_BYTES, damaged, from_canonical, to_canonical
 from evertune.bundle.manifest import FileEntry
+from evertune.bundle.measurements import FOLDER as MEASUREMENTS
 from evertune.bundle.trust import FILE_NAME as SIGNATURES
 from evertune.errors import BundleError
 
 FILE_NAME = "extras.json"
 ATTESTATION = "attestation.json"
 TRAINING = "training"
-_BESIDE = {"content", ATTESTATION, TRAINING, FILE_NAME, SIGNATURES}
+_BESIDE = {"content", ATTESTATION, TRAINING, FILE_NAME, SIGNATURES, MEASUREMENTS}
 _TRAINING_FILE = re.compile(rf"{TRAINING}(/[^/\\\x00]{{1,200}}){{1,20}}")
 _MOST_TRAINING_BYTES = 1 << 40  # of one file
 

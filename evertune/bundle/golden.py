@@ -56,17 +56,18 @@ class Golden:
             BundleError: Names the output, the largest difference and the tolerance. NaN never passes.
         """
         if set(outputs) != set(self.outputs):
-            raise self._refuse(f"outputs are {sorted(outputs)}, expected {sorted(self.outputs)}")
+            raise self.refuse(f"outputs are {sorted(outputs)}, expected {sorted(self.outputs)}")
         for name, expected in self.outputs.items():
             found = outputs[name]
             if found.shape != expected.shape or found.dtype != expected.dtype:
                 is_, should_be = (f"{array.dtype}{list(array.shape)}" for array in (found, expected))
-                raise self._refuse(f"output {name!r} is {is_}, expected {should_be}")
+                raise self.refuse(f"output {name!r} is {is_}, expected {should_be}")
             difference = float(np.abs(found.astype(np.float64) - expected.astype(np.float64)).max(initial=0.0))
             if not difference <= self.absolute_tolerance:
-                raise self._refuse(f"output {name!r} is off by {difference:.3g}, allowed {self.absolute_tolerance:.3g}")
+                raise self.refuse(f"output {name!r} is off by {difference:.3g}, allowed {self.absolute_tolerance:.3g}")
 
-    def _refuse(self, problem: str) -> BundleError:
+    def refuse(self, problem: str) -> BundleError:
+        """The error for a model that does not answer these rows as it should."""
         return BundleError(
             f"golden rows of the bundle failed: {problem}",
             fix="Do not serve it here. Check ONNX Runtime's version and execution provider, or export it again.",

@@ -174,6 +174,11 @@ class Manifest:
         problems = KINDS[self.kind].problems(self.labels, self.parameters)
         if problems:
             raise damaged(FILE_NAME, problems[0][0][:300])
+        outputs = KINDS[self.kind].outputs(self.labels)
+        if self.signature.outputs != outputs:
+            raise damaged(
+                FILE_NAME, f"has other outputs in its signature than a {self.kind} of these labels: {outputs}"
+            )
 
     def _check_files(self) -> None:
         wanted = (*REQUIRED_FILES, *self.external_data)

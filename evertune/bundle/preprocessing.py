@@ -47,7 +47,18 @@ def read(entry: Mapping[str, Any], files: Mapping[str, bytes], signature: Signat
         preprocessor = Preprocessor.from_json(data)
     except (ValueError, RecursionError) as error:
         raise damaged(FILE_NAME, f"is not allowed: {str(error)[:300]}") from error
+    if not _same(preprocessor.to_json(), data):
+        raise damaged(FILE_NAME, "is not allowed: it has true or false where a number stands")
     unfit = [spec for spec in preprocessor.outputs if spec not in signature.inputs]
     if unfit or data["format_version"] != entry["format_version"]:
         raise damaged(FILE_NAME, f"does not fit the manifest: {unfit or entry}")
     return preprocessor
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal in Python, and `true` is not 1."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)

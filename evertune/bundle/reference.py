@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from evertune.bundle.canonical import damaged, finite
+from evertune.bundle.canonical import count, damaged, finite
 
 FILE_NAME = "reference.json"
 
@@ -46,8 +46,9 @@ class Reference:
             BundleError: A figure is missing, unknown or out of range.
         """
         try:
-            if type(data["rows"]) is not int:
-                raise ValueError(f"rows are {repr(data['rows'])[:40]}")
-            return cls(**{name: value if name == "rows" else finite(value) for name, value in data.items()})
+            if set(data) != {each.name for each in fields(cls)}:
+                raise ValueError(f"fields are {sorted(data)}")
+            figures = {name: finite(value) for name, value in data.items() if name != "rows"}
+            return cls(rows=count(data["rows"]), **figures)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise damaged(FILE_NAME, f"holds no reference: {error}") from error

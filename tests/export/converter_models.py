@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -75,6 +77,32 @@ def export(model: Any, signature: Signature = IMAGE) -> bytes:
     from export.converters import converter_for
 
     return converter_for(model).convert(model, signature, reuse=False).model_bytes
+
+
+def sealed(model_bytes: bytes) -> list[str]:
+    """Digest of the bundle, and of its attestation, which differs from run to run."""
+    from evertune.bundle import BundleStore
+    from evertune.task import Splits, Task
+    from export import seal
+    from export.candidate import Candidate
+    from export.parity import Parity
+    from export.result import ExportResult
+
+    class Fashion(Task):
+        name, labels, inputs = "fashion", tuple("0123456789"), IMAGE.inputs
+
+        def load(self) -> Splits:
+            rows = training_rows()
+            return Splits(*(rows.take(slice(start, start + 100)) for start in (0, 100, 200, 300)))
+
+        def build(self, hp: Any) -> Any:
+            return MODELS["torch"]()
+
+    task, candidate = Fashion(), Candidate("fp32", model_bytes)
+    result = ExportResult((candidate,), candidate, "because", Parity(80, 0.0, 0.0, 1.0), 100)
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = seal(result, task, task.load(), BundleStore(folder), lineage={"process": os.getpid()})
+        return [bundle.digest, hashlib.sha256((bundle.path / "attestation.json").read_bytes()).hexdigest()]
 
 
 # --- what failed silently on Keras' own road to ONNX, on TensorFlow ------------------------------------------------
@@ -175,6 +203,7 @@ def main() -> None:
         ],
         "silent": silent_failures() if "silent" in sys.argv else {},
         "frameworks": [each for each in ("torch", "tensorflow") if each in sys.modules],
+        "bundle": sealed(source.model_bytes),
     }
     print(json.dumps(told))
 

@@ -43,7 +43,7 @@ from export.converters.torch_module import TorchModuleConverter
 from export.parity import compare
 from export.pipeline import convert
 from export.verify import verify
-from tests.export.converter_models import CLASSES, IMAGE, MODELS, VECTOR, export
+from tests.export.converter_models import CLASSES, IMAGE, MODELS, VECTOR, export, sealed
 
 SETTINGS = ExportSettings()
 HERE = ["keras", "torch", "sklearn"]  # on the torch backend; TensorFlow has a process of its own
@@ -71,9 +71,12 @@ def test_every_batch_size_answers_as_the_source(name: str, images: Array) -> Non
 
 @pytest.mark.parametrize(("name", "frameworks"), [("torch", ["torch"]), ("sklearn", [])])
 def test_another_process_exports_the_same_bytes_with_nothing_of_this_machine(name: str, frameworks: list[str]) -> None:
-    here = hashlib.sha256(export(MODELS[name]())).hexdigest()
+    model_bytes = export(MODELS[name]())
     there = in_process(name, backend="torch", hash_seed="77")
-    assert {there["digest"], there["again"]} == {here}
+    assert {there["digest"], there["again"]} == {hashlib.sha256(model_bytes).hexdigest()}
+    bundle, attestation = sealed(model_bytes)
+    assert there["bundle"][0] == bundle  # the same weights exported twice
+    assert there["bundle"][1] != attestation  # hashed apart
     assert (there["secrets"], there["frameworks"]) == ([], frameworks)
 
 
@@ -81,6 +84,7 @@ def test_keras_on_tensorflow_keeps_the_contract_and_what_failed_silently_passes_
     """Two processes: one backend each, and the order of sets differs between them."""
     first, second = (in_process("keras", "silent", backend="tensorflow", hash_seed=seed) for seed in "12")
     assert {first["digest"], first["again"], second["digest"]} == {first["digest"]}
+    assert first["bundle"][0] == second["bundle"][0]
     assert first["parity"] < 1e-5
     assert (first["secrets"], first["frameworks"]) == ([], ["tensorflow"])
     found = first["silent"]

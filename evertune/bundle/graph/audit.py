@@ -33,8 +33,8 @@ def audit_graph(data: bytes, name: str, external_bytes: Mapping[str, int]) -> No
 
     Raises:
         BundleError: The bytes are no ONNX; an operator is of an unknown domain, may load files or run code; a tensor's
-            data is not as large as its shape, or in a file that is not listed; a listed file is not used; functions call
-            themselves; a node would make a giant tensor or loop for ever.
+            data is not as large as its shape, or in a file that is not listed; a listed file is not used; functions
+            call themselves; a node would make a giant tensor or loop for ever.
     """
     try:
         facts = read_facts(data)

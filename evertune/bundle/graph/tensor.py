@@ -109,7 +109,8 @@ def read_tensor(data: bytes, message: wire.Field) -> Tensor:
     Raises:
         ValueError: It is cut off, or in segments.
     """
-    tensor, few, raw = Tensor(), [], (0, 0)
+    tensor, raw = Tensor(), (0, 0)
+    few: list[int] = []
     for each in wire.read_fields(data, message.start, message.end):
         number, packed = each.number, each.kind == wire.BYTES
         if number == 1:

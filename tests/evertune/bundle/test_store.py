@@ -248,6 +248,17 @@ def test_a_file_that_is_a_folder_too_is_refused(tmp_path: Path, content: Path) -
         BundleStore(url, cache=tmp_path / "second").get(digest)
 
 
+@pytest.mark.parametrize("name", ["attestation.json", "training", "extras.json"])
+def test_what_is_listed_beside_the_content_and_gone_is_missed(tmp_path: Path, content: Path, name: str) -> None:
+    training = tmp_path / "weights"
+    training.mkdir()
+    (training / "weights.npz").write_bytes(b"w")
+    bundle = BundleStore(str(tmp_path / "store")).put(content, attestation={}, training=training)
+    (bundle.path / name).rename(tmp_path / "moved")
+    with pytest.raises(BundleError, match=r"attestation\.json|weights\.npz|extras\.json"):
+        assert bundle.attestation() is None or bundle.training_path is None
+
+
 def test_what_belongs_to_no_bundle_and_linked_folders_are_refused(tmp_path: Path, content: Path) -> None:
     training = tmp_path / "weights"
     training.mkdir()
