@@ -62,9 +62,8 @@ class Quantizer:
             ExportError: ONNX Runtime fails, the recipe finds nothing to quantize, or FP16 overflows.
         """
         model = self._model()
-        last = _last_nodes(model)
         try:
-            made = self._made(model, recipe, (*last, *keep))
+            made = self._made(model, recipe, (*_always_kept(model, recipe), *keep))
         except ExportError:
             raise
         except Exception as error:  # whatever ONNX Runtime raises
@@ -74,11 +73,13 @@ class Quantizer:
         return finish(made, self.signature)
 
     def nodes(self, recipe: Recipe) -> list[str]:
-        """Names of the nodes that `recipe` may quantize, in the graph's order."""
+        """Names of the nodes that `recipe` may quantize one by one, in the graph's order; none of FP16."""
+        if recipe.method == "fp16":
+            return []
         model = self._model()
-        last = _last_nodes(model)
+        kept = _always_kept(model, recipe)
         known = set(recipe.operators or _all_operators(recipe))
-        return [node.name for node in model.graph.node if node.op_type in known and node.name not in last]
+        return [node.name for node in model.graph.node if node.op_type in known and node.name not in kept]
 
     def _model(self) -> ModelProto:
         import onnx
@@ -89,7 +90,7 @@ class Quantizer:
     def _made(self, model: ModelProto, recipe: Recipe, keep: tuple[str, ...]) -> ModelProto:
         match recipe.method:
             case "fp16":
-                return to_half(model, self.samples)  # what computes the output too: it has no steps to fear
+                return to_half(model, self.samples)
             case "weights":
                 return to_stored_int8(model, keep)
             case "int4":
@@ -128,8 +129,13 @@ def _prepare(model_bytes: bytes) -> bytes:
     return content
 
 
-def _last_nodes(model: ModelProto) -> tuple[str, ...]:
-    """What computes the outputs stays in FP32: in INT8, probabilities would come in steps of 1/256, full of ties."""
+def _always_kept(model: ModelProto, recipe: Recipe) -> tuple[str, ...]:
+    """What computes the outputs, where a recipe would round them to 256 steps: probabilities would be full of ties.
+
+    Only static ones do. Elsewhere a quantized product gives FP32, and a ranking's last one is most of the model.
+    """
+    if recipe.method != "static":
+        return ()
     outputs = {value.name for value in model.graph.output}
     return tuple(node.name for node in model.graph.node if outputs & set(node.output))
 
