@@ -14,6 +14,7 @@ from evertune.errors import ExportError
 _OPERATOR = re.compile(r"No ONNX function found for <OpOverload\(op='([\w.]+)'")
 # "You marked L['inputs'][0].size()[1] as dynamic but your code specialized it": the batch has a name of its own.
 _FREE_AXIS = re.compile(r"marked L\['inputs'\]\[(\d+)\]\.size\(\)\[(\d+)\] as dynamic")
+_NODE = re.compile(r"Error when translating node .*?target=torch\.ops\.(\w+\.\w+)")
 _COLOURS = re.compile(r"\x1b?\[\d+m")  # torch and Keras colour their messages
 _BRANCHES = ("data-dependent", "guardondatadependent", "symbolic `tf.tensor` as a python")
 
@@ -74,6 +75,10 @@ def explain(error: Exception, run: Callable[[], Any], problem: str, words: Words
     if operator is not None:
         name = operator.group(1)
         return unknown_operator(name, _layer_that_calls(name.rpartition(".")[2], run, words), problem, words)
+    node = _NODE.search(text)
+    if node is not None:
+        name = node.group(1)
+        return _fails_on(name, _layer_that_calls(name.rpartition(".")[2], run, words), error, problem, words)
     layer = _layer_in_traceback(error, words)
     where = f"layer {layer!r}" if layer else "the model"
     if "specialized it to be a constant" in text:
@@ -120,6 +125,17 @@ def unknown_operator(name: str, layer: str | None, problem: str, words: Words = 
     return ExportError(
         f"the model {problem}: ONNX has no operator for {name}{where}",
         fix=f"Replace what {layer or 'the model'} computes with {words.instead}.",
+        operator=name,
+        layer=layer,
+    )
+
+
+def _fails_on(name: str, layer: str | None, error: Exception, problem: str, words: Words) -> ExportError:
+    """The error of an operator that ONNX has, but not with these arguments: what was said first says most."""
+    *_, innermost = _causes(error)
+    return ExportError(
+        f"the model {problem}: {name}{f' in layer {layer!r}' if layer else ''}: {str(innermost).splitlines()[0][:200]}",
+        fix=f"Give {layer or 'it'} other arguments or shapes, or compute with {words.instead}.",
         operator=name,
         layer=layer,
     )
