@@ -168,17 +168,28 @@ def _layer_in_traceback(error: BaseException, words: Words) -> str | None:
 def _layer_that_calls(operator: str, run: Callable[[], Any], words: Words) -> str | None:
     """Runs the model once more and looks, at each call of `operator`, which layer is at work."""
     import torch
+    from torch.overrides import TorchFunctionMode
     from torch.utils._python_dispatch import TorchDispatchMode
 
     found: list[str] = []
 
+    def look(called: Any) -> None:
+        layer = _layer_at_work(sys._getframe(), words) if operator.strip("_") in str(called) else None
+        found.extend([layer] if layer else [])
+
     class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
         def __torch_dispatch__(self, called: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            layer = _layer_at_work(sys._getframe(), words) if operator.strip("_") in str(called) else None
-            found.extend([layer] if layer else [])
+            look(called)
             return called(*args, **(kwargs or {}))
 
-    with torch.no_grad(), Watch():  # type: ignore[no-untyped-call]
+    class WatchWhole(TorchFunctionMode):
+        """Sees operators that torch takes apart before they are dispatched."""
+
+        def __torch_function__(self, called: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            look(called)
+            return called(*args, **(kwargs or {}))
+
+    with torch.no_grad(), WatchWhole(), Watch():  # type: ignore[no-untyped-call]
         run()
     return found[0] if found else None
 
