@@ -15,7 +15,11 @@ BATCH = "batch"
 """Name of the dynamic first axis of every input and output."""
 
 
-def finish(model: ModelProto, signature: Signature) -> bytes:
+MOST_BYTES = 2**31 - 1
+"""What protobuf writes into one message, and so one ONNX file."""
+
+
+def finish(model: ModelProto, signature: Signature, *, most_bytes: int = MOST_BYTES) -> bytes:
     """Renames everything, strips texts and serialises.
 
     Exporters name values after Python variables, layers and counters that go on from model to model, and leave stack
@@ -24,16 +28,30 @@ def finish(model: ModelProto, signature: Signature) -> bytes:
     Args:
         model: Changed in place.
         signature: Inputs and outputs get its names, in its order.
+        most_bytes: Of the weights.
 
     Raises:
-        ExportError: The graph has another number of inputs or outputs.
+        ExportError: The graph has another number of inputs or outputs, or does not fit into one file.
     """
+    _require_one_file(model, most_bytes)
     strip_texts(model)
     for graph in graphs(model.graph):
         _clear(graph, "value_info", "quantization_annotation")
     _rename(model, signature)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def _require_one_file(model: ModelProto, most_bytes: int) -> None:
+    """Before it is written: protobuf's own error names neither the size nor a way out."""
+    size = sum(len(item.raw_data) for graph in graphs(model.graph) for item in graph.initializer)
+    if size > most_bytes:
+        raise ExportError(
+            f"the model has {size:,} bytes of weights, one ONNX file holds {most_bytes:,}",
+            fix="Make the model smaller, or keep its largest embedding table outside: weights in files beside the "
+            "model are not written yet.",
+            size_bytes=size,
+        )
 
 
 def strip_texts(model: ModelProto) -> None:

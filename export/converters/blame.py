@@ -14,6 +14,7 @@ from evertune.errors import ExportError
 _OPERATOR = re.compile(r"No ONNX function found for <OpOverload\(op='([\w.]+)'")
 # "You marked L['inputs'][0].size()[1] as dynamic but your code specialized it": the batch has a name of its own.
 _FREE_AXIS = re.compile(r"marked L\['inputs'\]\[(\d+)\]\.size\(\)\[(\d+)\] as dynamic")
+_NODE = re.compile(r"Error when translating node .*?target=torch\.ops\.(\w+\.\w+)")
 _COLOURS = re.compile(r"\x1b?\[\d+m")  # torch and Keras colour their messages
 _BRANCHES = ("data-dependent", "guardondatadependent", "symbolic `tf.tensor` as a python")
 
@@ -74,6 +75,10 @@ def explain(error: Exception, run: Callable[[], Any], problem: str, words: Words
     if operator is not None:
         name = operator.group(1)
         return unknown_operator(name, _layer_that_calls(name.rpartition(".")[2], run, words), problem, words)
+    node = _NODE.search(text)
+    if node is not None:
+        name = node.group(1)
+        return _fails_on(name, _layer_that_calls(name.rpartition(".")[2], run, words), error, problem, words)
     layer = _layer_in_traceback(error, words)
     where = f"layer {layer!r}" if layer else "the model"
     if "specialized it to be a constant" in text:
@@ -125,6 +130,17 @@ def unknown_operator(name: str, layer: str | None, problem: str, words: Words = 
     )
 
 
+def _fails_on(name: str, layer: str | None, error: Exception, problem: str, words: Words) -> ExportError:
+    """The error of an operator that ONNX has, but not with these arguments: what was said first says most."""
+    *_, innermost = _causes(error)
+    return ExportError(
+        f"the model {problem}: {name}{f' in layer {layer!r}' if layer else ''}: {str(innermost).splitlines()[0][:200]}",
+        fix=f"Give {layer or 'it'} other arguments or shapes, or compute with {words.instead}.",
+        operator=name,
+        layer=layer,
+    )
+
+
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
@@ -152,17 +168,28 @@ def _layer_in_traceback(error: BaseException, words: Words) -> str | None:
 def _layer_that_calls(operator: str, run: Callable[[], Any], words: Words) -> str | None:
     """Runs the model once more and looks, at each call of `operator`, which layer is at work."""
     import torch
+    from torch.overrides import TorchFunctionMode
     from torch.utils._python_dispatch import TorchDispatchMode
 
     found: list[str] = []
 
+    def look(called: Any) -> None:
+        layer = _layer_at_work(sys._getframe(), words) if operator.strip("_") in str(called) else None
+        found.extend([layer] if layer else [])
+
     class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
         def __torch_dispatch__(self, called: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            layer = _layer_at_work(sys._getframe(), words) if operator.strip("_") in str(called) else None
-            found.extend([layer] if layer else [])
+            look(called)
             return called(*args, **(kwargs or {}))
 
-    with torch.no_grad(), Watch():  # type: ignore[no-untyped-call]
+    class WatchWhole(TorchFunctionMode):
+        """Sees operators that torch takes apart before they are dispatched."""
+
+        def __torch_function__(self, called: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            look(called)
+            return called(*args, **(kwargs or {}))
+
+    with torch.no_grad(), WatchWhole(), Watch():  # type: ignore[no-untyped-call]
         run()
     return found[0] if found else None
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import abc
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from evertune.tensors import Array, Signature, Tensors
 from export.converters.answers import answers, not_a_tensor
+from export.converters.attention import four_axes
 from export.converters.blame import Words, explain
 from export.verify import check_width
 
@@ -76,7 +77,7 @@ class TorchForward(abc.ABC):
 
     def tracing(self) -> AbstractContextManager[None]:
         """What holds while the model is traced."""
-        return nullcontext()
+        return four_axes()
 
     def on_example(self) -> Any:
         """What the model returns for the example rows."""

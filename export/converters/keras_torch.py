@@ -57,7 +57,8 @@ class _Forward(TorchForward):
 
         backend.rnn = unrolled
         try:
-            yield
+            with super().tracing():
+                yield
         finally:
             backend.rnn = loop
 

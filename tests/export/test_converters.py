@@ -142,6 +142,11 @@ class Rowwise(torch.nn.Module):
         return x * len(x)
 
 
+class Flat(torch.nn.Module):
+    def forward(self, x: Any) -> Any:
+        return torch.ops.aten.scaled_dot_product_attention(x[:, None], x[:, None], x[:, None])[:, 0]
+
+
 class Fork(torch.nn.Module):
     def forward(self, x: Any) -> Any:
         return x * 2 if x.sum() > 0 else x
@@ -152,6 +157,7 @@ class Fork(torch.nn.Module):
     [
         (Odd(), r"no operator for \w+\.bessel_j0 in layer 'odd'.*Replace what odd computes with torch operations"),
         (Rowwise(), r"fixes the number of rows.*Use -1 or x\.shape\[0\]"),
+        (Flat(), r"aten\.scaled_dot_product_attention in layer 'odd': only 4D query"),
         (Fork(), r"layer 'odd' branches on the values.*torch\.where"),
     ],
 )
@@ -180,6 +186,18 @@ def test_a_second_output_is_declared_and_proved_or_refused() -> None:
         declared = Signature(VECTOR.inputs, (*VECTOR.outputs, TensorSpec("half", "float32", (4,))))
         _, session, _ = convert(module, declared, rows, SETTINGS)
         np.testing.assert_allclose(session.run(rows)["half"], rows["x"] / 2, rtol=1e-6)
+
+
+def test_attention_over_three_axes_is_given_the_fourth_that_the_exporter_asks_for() -> None:
+    class Attention(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            mask = torch.ones(2, 2, dtype=torch.bool).tril()
+            steps = x.reshape(-1, 2, 2)
+            attended = torch.nn.functional.scaled_dot_product_attention(steps, steps, steps, attn_mask=mask)
+            return torch.cat([attended.flatten(1)[:, :3]], 1).softmax(-1)
+
+    rows = {"x": np.random.default_rng(0).standard_normal((80, 4)).astype(np.float32)}
+    assert convert(Attention(), VECTOR, rows, SETTINGS)[2].absolute < 1e-6
 
 
 def test_weights_of_sixteen_bits_are_refused_by_name() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto
 
 from evertune.errors import ExportError
 from evertune.tensors import Signature
+from export.graph import finish
 from export.verify import check_outputs, verify
 
 GraphMaker = Callable[..., bytes]
@@ -76,3 +78,10 @@ def test_negative_values_that_sum_to_one_are_refused(signature: Signature) -> No
 def test_nan_is_refused(signature: Signature) -> None:
     with pytest.raises(ExportError, match="NaN or infinity for 1 of 2 rows"):
         check_outputs({"probabilities": np.array([[np.nan, 0, 1], [1, 0, 0]], np.float32)}, signature, "classification")
+
+
+def test_weights_above_what_one_file_holds_are_refused(linear: GraphMaker, signature: Signature) -> None:
+    model = onnx.ModelProto.FromString(linear())
+    with pytest.raises(ExportError, match="the model has 60 bytes of weights, one ONNX file holds 59"):
+        finish(model, signature, most_bytes=59)
+    assert finish(model, signature, most_bytes=60)
