@@ -11,10 +11,9 @@ import pytest
 
 from benchmarks._bundle_faults.damage import DAMAGE
 from benchmarks._bundle_faults.hostile import HOSTILE
+from benchmarks._bundle_faults.reading import read
 from benchmarks._bundle_faults.victim import Victim, copy_of, make_victim
 from benchmarks.bundle_faults import _follow, _Tally
-from evertune.bundle import BundleStore
-from evertune.errors import BundleError
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +27,9 @@ def test_a_mutant_of_each_family_is_refused_and_an_unchanged_copy_is_not(
 ) -> None:
     store = tmp_path / "store"
     mutant = copy_of(victim, store)
-    assert BundleStore(str(store), trusted={victim.public_key}).get(mutant.folder.name).verified_session()
+    assert read(mutant, tmp_path / "cache") == {"outcome": "loaded", "message": ""}
     {**DAMAGE, **HOSTILE}[name](mutant, np.random.default_rng(7))
-    url = f"local://{store}" if mutant.remote else str(store)
-    trusted = {victim.public_key} if mutant.trusts else set()
-    with pytest.raises(BundleError):
-        bundle = BundleStore(url, cache=tmp_path / "cache", trusted=trusted).get(mutant.folder.name)
-        bundle.attestation()
-        assert bundle.training_path is not None
-        bundle.verified_session()
+    assert read(mutant, tmp_path / "cache")["outcome"] == "refused"
 
 
 def test_a_reader_that_dies_is_noticed_with_the_mutant_at_which_it_died() -> None:
