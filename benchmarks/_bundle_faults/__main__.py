@@ -18,34 +18,13 @@ import numpy as np
 
 from benchmarks._bundle_faults.damage import DAMAGE
 from benchmarks._bundle_faults.hostile import HOSTILE, flip_resealed_graph
-from benchmarks._bundle_faults.victim import Mutant, Victim, copy_of, make_victim
-from evertune.bundle import BundleStore
-from evertune.errors import BundleError
+from benchmarks._bundle_faults.reading import read
+from benchmarks._bundle_faults.victim import Victim, copy_of, make_victim
 
 _MOST_BYTES = 16 << 30  # of address space: a mutant that asks for more is a crash, not a machine that swaps
 _PARENT = os.dup(1)
 os.dup2(2, 1)  # libraries print to stdout, too
 _MUTATIONS = {**DAMAGE, **HOSTILE}
-# What an error names that is about no single file.
-_CAUSES = ("no bundle", "golden rows of the bundle", "ONNX Runtime refuses the model: ", "the graph has inputs")
-
-
-def read(mutant: Mutant, cache: Path) -> dict[str, str]:
-    """Reads a mutant as server, gate and re-tune would: all of it, and then the model answers its golden rows."""
-    trusted = {mutant.victim.public_key} if mutant.trusts else set()
-    url = f"local://{mutant.store}" if mutant.remote else str(mutant.store)
-    try:
-        bundle = BundleStore(url, cache=cache, trusted=trusted).get(mutant.folder.name)
-        bundle.attestation()
-        _ = bundle.training_path
-        bundle.verified_session()
-    except BundleError as error:
-        named = str(error.details.get("file", ""))
-        has_cause = bool(error.fix) and ((named != "" and named in error.message) or error.message.startswith(_CAUSES))
-        return {"outcome": "refused" if has_cause else "no cause", "message": error.message[:300]}
-    except Exception as error:
-        return {"outcome": "no cause", "message": f"{type(error).__name__}: {error}"[:300]}
-    return {"outcome": "loaded", "message": ""}
 
 
 def _one(victim: Victim, seed: int, index: int, plain: int, folder: Path) -> dict[str, str]:

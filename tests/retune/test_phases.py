@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from evertune.bundle import Bundle
+from evertune.bundle import Bundle, BundleStore
+from evertune.bundle.trust import Signer
 from evertune.ledger import Label
 from retune.building import BuilderKilledError
 from retune.challenger import Challenger
@@ -220,6 +222,18 @@ def test_a_damaged_challenger_fails_the_job(world: World) -> None:
     job = world.job()
     assert job.status == "failed"
     assert "model.onnx" in job.detail["reason"]
+    assert world.ledger.registry.champion(MODEL).digest == world.champion.digest
+
+
+def test_a_challenger_that_no_trusted_key_has_signed_fails_the_job(world: World, tmp_path: Path) -> None:
+    public_key = Signer.create(tmp_path / "key.pem")
+    BundleStore(world.store.url, signing_key=tmp_path / "key.pem").sign(world.champion.digest)
+    world.store = BundleStore(world.store.url, trusted={public_key})
+    start(world)
+    world.worker().run_once()
+    job = world.job()
+    assert (job.status, job.phase) == ("failed", "gate")
+    assert "is not signed" in job.detail["reason"]
     assert world.ledger.registry.champion(MODEL).digest == world.champion.digest
 
 

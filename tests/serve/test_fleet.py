@@ -135,6 +135,16 @@ def test_a_champion_that_does_not_load_keeps_the_old_one_and_is_not_tried_at_eac
     assert place.fleet.failures == {}
 
 
+def test_a_champion_that_no_trusted_key_has_signed_is_not_served(place: Place) -> None:
+    signed = place.promote(1)
+    place.refresh()
+    asking = BundleStore(place.project.bundle_url, trusted={"0" * 64})
+    place.loader = Loader(asking, place.project.settings, _recorder, place.pool)
+    place.promote(2)
+    assert place.refresh() == {"shoes": signed}
+    assert "is not signed" in place.fleet.failures["shoes"].error["error"]
+
+
 def test_a_rollback_to_what_still_serves_forgets_the_failure(place: Place) -> None:
     place.promote(1)
     place.refresh()
