@@ -76,6 +76,7 @@ class RemoteStore:
             return None
         with tempfile.TemporaryDirectory() as folder:
             self._cache.write(digest, self._download(digest, Path(folder)), replace=True)
+        self.refresh(digest)
         return self._cache.fetch(digest)
 
     def append(self, digest: str, name: str, content: bytes) -> None:
@@ -93,7 +94,7 @@ class RemoteStore:
         for path in map(str, system.find(folder)) if system.exists(folder) else []:
             name = path.rsplit("/", 1)[-1]
             if FILE_NAME_OF_RECORD.fullmatch(name) and not (self._cache.root / digest / FOLDER / name).exists():
-                self._cache.append(digest, f"{FOLDER}/{name}", system.cat_file(path))
+                self._cache.append(digest, f"{FOLDER}/{name}", self._read(digest, f"{FOLDER}/{name}", MOST_BYTES))
 
     def digests(self) -> Iterator[str]:
         """Of all bundles that are complete."""
