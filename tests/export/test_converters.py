@@ -314,7 +314,7 @@ def test_trees_send_missing_values_where_they_learned_to(model: Any) -> None:
     values = random.standard_normal((300, 3)).astype(np.float32)
     gaps = values.copy()
     gaps[random.random(values.shape) < 0.3] = np.nan
-    model.fit(gaps, (values[:, 0] > 0) + np.isnan(gaps[:, 1]))
+    model.fit(gaps, (values[:, 0] > 0).astype(int) + np.isnan(gaps[:, 1]))
     inputs = (TensorSpec("x", "float32", (3,), missing=True),)
     signature = Signature(inputs, (TensorSpec("probabilities", "float32", (3,)),))
     _, session, parity = convert(model, signature, {"x": values}, SETTINGS)
