@@ -12,7 +12,7 @@ def four_axes() -> Iterator[None]:
     """Lets attention over three axes (rows, steps, width) have a fourth, of one head: torch's exporter asks for it."""
     from torch.nn import functional
 
-    attend = functional.scaled_dot_product_attention
+    attend: Any = functional.scaled_dot_product_attention
 
     def wide(query: Any, key: Any, value: Any, attn_mask: Any = None, *args: Any, **options: Any) -> Any:
         if query.dim() != 3:
