@@ -181,6 +181,13 @@ def masked_lstm() -> Any:
     return _ended(inputs, layers.LSTM(6)(layers.Embedding(VOCABULARY, 8, mask_zero=True)(inputs)))
 
 
+def masked_bidirectional() -> Any:
+    layers = _layers()
+    inputs = _input(12, name="ids", dtype="int64")
+    hidden = layers.Embedding(VOCABULARY, 8, mask_zero=True)(inputs)
+    return _ended(inputs, layers.Bidirectional(layers.GRU(5))(hidden))
+
+
 def lstm_any_length() -> Any:
     layers = _layers()
     inputs = _input(None, name="ids", dtype="int64")

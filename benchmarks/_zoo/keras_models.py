@@ -54,6 +54,7 @@ def entries() -> tuple[Entry, ...]:
         _entry("embedding", blocks.embedding, TOKENS, below=_IDS),
         _entry("embedding-any-length", blocks.embedding_any_length, FREE_TOKENS, below=_IDS),
         _entry("masked-lstm", blocks.masked_lstm, TOKENS, below=_IDS),
+        _entry("masked-bidirectional", blocks.masked_bidirectional, TOKENS, below=_IDS),
         _entry("lstm-any-length", blocks.lstm_any_length, FREE_TOKENS, below=_IDS),
         _entry("normalization", blocks.normalization, VECTOR, quick=True),
         _entry("gelu", blocks.gelu, VECTOR, quick=True),

@@ -52,8 +52,12 @@ class _Forward(TorchForward):
 
         loop = backend.rnn
 
-        def unrolled(*args: Any, unroll: bool = False, **options: Any) -> Any:
-            return loop(*args, unroll=True, **options)
+        def unrolled(step: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+            if options.get("go_backwards") and options.get("mask") is not None:  # Keras flips a list here, and fails
+                time = 0 if options.get("time_major") else 1
+                inputs, options["mask"] = inputs.flip(time), options["mask"].flip(time)
+                options["go_backwards"] = False
+            return loop(step, inputs, *args, **{**options, "unroll": True})
 
         backend.rnn = unrolled
         try:

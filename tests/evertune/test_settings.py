@@ -57,6 +57,12 @@ def test_the_environment_wins_key_by_key(tmp_path: Path, monkeypatch: pytest.Mon
     assert (settings.serve.port, settings.serve.workers, settings.monitor.tolerance) == (5000, 3, 0.05)
 
 
+def test_the_export_proves_the_largest_batch_that_is_served(tmp_path: Path) -> None:
+    assert load_project(write(tmp_path, "[serve]\nmax_batch_rows = 200\n")).settings.export.batch_rows == 200
+    both = "[serve]\nmax_batch_rows = 200\n[export]\nbatch_rows = 300\n"
+    assert load_project(write(tmp_path, both)).settings.export.batch_rows == 300
+
+
 def test_urls_stay_and_relative_folders_are_the_projects(tmp_path: Path) -> None:
     write(tmp_path, '[store]\nledger_url = "postgresql+psycopg://db/x"\nbundle_url = "s3://bucket/x"\n')
     project = load_project(tmp_path)

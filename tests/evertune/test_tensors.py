@@ -48,3 +48,13 @@ def test_missing_inputs_and_empty_batches_are_named() -> None:
 
 def test_a_signature_survives_json() -> None:
     assert Signature.from_json(json.loads(json.dumps(SIGNATURE.to_json()))) == SIGNATURE
+
+
+def test_nan_is_allowed_where_values_may_be_missing_and_infinity_never_is() -> None:
+    gaps = TensorSpec("x", "float32", (2,), missing=True)
+    gaps.check(np.array([[1, np.nan]], np.float32))
+    with pytest.raises(InputError, match="'x' holds infinity"):
+        gaps.check(np.array([[np.nan, np.inf]], np.float32))
+    assert TensorSpec.from_json(gaps.to_json()) == gaps
+    plain = TensorSpec("x", "float32", (2,))
+    assert plain.to_json() == {"name": "x", "dtype": "float32", "shape": [2]}  # as in bundles sealed before

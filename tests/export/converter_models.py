@@ -162,6 +162,12 @@ def silent_failures() -> dict[str, Any]:
     extra = Signature(VECTOR.inputs, (*VECTOR.outputs, TensorSpec("side", "float32", (2,))))
     two_outputs = convert(keras.Model(numbers, sides), extra, {"x": vectors}, ExportSettings())[2].absolute
     return {
+        "host side": [
+            refused_layer(layers.Hashing(3)),
+            refused_layer(layers.HashedCrossing(3)),
+            refused_layer(layers.StringLookup(vocabulary=["a"])),
+            refused_layer(layers.TextVectorization(vocabulary=["a"])),
+        ],
         "two outputs": two_outputs,
         "any length": any_length(),
         "expm1": difference(
@@ -180,6 +186,19 @@ def silent_failures() -> dict[str, Any]:
         "rows": difference(TwoRows(name="pair")),
         "branch": difference(Branch(name="fork")),
     }
+
+
+def refused_layer(layer: Any) -> Any:
+    """The kind of layer that is refused before anything is traced."""
+    import keras
+
+    from export.converters.host_side import refuse_host_side
+
+    try:
+        refuse_host_side(keras.Sequential([layer]))
+    except ExportError as error:
+        return error.details["operator"]
+    return None
 
 
 def main() -> None:

@@ -94,6 +94,7 @@ def test_keras_on_tensorflow_keeps_the_contract_and_what_failed_silently_passes_
     assert "ONNX has no operator for BesselJ0 in layer 'odd'" in found["odd"]
     assert "layer 'table' is a IntegerLookup" in found["lookup"]
     assert "Task.preprocessor" in found["lookup"]
+    assert found["host side"] == ["Hashing", "HashedCrossing", "StringLookup", "TextVectorization"]
     assert "layer 'pair' fixes the number of rows" in found["rows"]
     assert "layer 'fork' branches on the values" in found["branch"]
 
@@ -308,6 +309,21 @@ def test_several_labels_hold_at_once(model: Any, mixed: Tensors) -> None:
     found = verify(source.model_bytes, answers(3)).run(mixed)["probabilities"]
     np.testing.assert_allclose(found, source.predict(mixed)["probabilities"], atol=1e-4)
     assert ((found > 0.5) == truth).mean() > 0.8
+
+
+@pytest.mark.parametrize("model", [ExtraTreesClassifier(5, random_state=0), DecisionTreeClassifier(random_state=0)])
+def test_trees_send_missing_values_where_they_learned_to(model: Any) -> None:
+    """skl2onnx drops that; the rows here have no gaps, the parity check makes some."""
+    random = np.random.default_rng(0)
+    values = random.standard_normal((300, 3)).astype(np.float32)
+    gaps = values.copy()
+    gaps[random.random(values.shape) < 0.3] = np.nan
+    model.fit(gaps, (values[:, 0] > 0).astype(int) + np.isnan(gaps[:, 1]))
+    inputs = (TensorSpec("x", "float32", (3,), missing=True),)
+    signature = Signature(inputs, (TensorSpec("probabilities", "float32", (3,)),))
+    _, session, parity = convert(model, signature, {"x": values}, SETTINGS)
+    assert parity.absolute < 1e-5
+    np.testing.assert_allclose(session.run({"x": gaps})["probabilities"], model.predict_proba(gaps), atol=1e-5)
 
 
 def test_thresholds_that_only_float64_tells_apart_are_caught() -> None:

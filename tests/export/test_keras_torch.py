@@ -92,7 +92,7 @@ def test_a_recurrent_layer_passes(settings: ExportSettings) -> None:
 def test_a_masked_or_plain_loop_over_time_takes_any_number_of_rows(settings: ExportSettings) -> None:
     """Keras' own loop lists the rows of a batch, which fixes their number."""
     inputs = keras.Input((4,), dtype="int64", name="ids")
-    hidden = keras.layers.SimpleRNN(3)(keras.layers.Embedding(9, 2, mask_zero=True)(inputs))
+    hidden = keras.layers.Bidirectional(keras.layers.SimpleRNN(3))(keras.layers.Embedding(9, 2, mask_zero=True)(inputs))
     model = keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(hidden))
     rows = {"ids": np.random.default_rng(0).integers(0, 9, (80, 4))}
     _, _, parity = convert(model, signature_of(TensorSpec("ids", "int64", (4,))), rows, settings)
