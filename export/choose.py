@@ -38,7 +38,7 @@ def choose(
         ExportError: None is within the limits; names the closest and its figures.
     """
     fp32 = replace(candidates[0], refused=_over(candidates[0], limits))
-    sequence = _sequence([each for each in candidates[1:] if _gains(each, limits)], limits.batch_rows)
+    sequence = _sequence([each for each in candidates[1:] if gains(each, limits)], limits.batch_rows)
     passed = list(itertools.takewhile(lambda each: _accuracy_reason(each, settings) is None, sequence))
     chosen = passed[-1] if passed else fp32
     if chosen.refused is not None:
@@ -89,7 +89,7 @@ def _over(candidate: Candidate, limits: LimitSettings) -> str | None:
     return over_limits(candidate.latency_seconds[limits.batch_rows], candidate.size_bytes, limits)
 
 
-def _gains(candidate: Candidate, limits: LimitSettings) -> bool:
+def gains(candidate: Candidate, limits: LimitSettings) -> bool:
     """Whether it may be worth a test; no row that judges has a part in this."""
     return candidate.refused is None and (too_slow(candidate, limits.batch_rows) or _over(candidate, limits)) is None
 
