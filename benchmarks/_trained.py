@@ -53,7 +53,7 @@ def trained_models(options: Options) -> Iterator[Trained]:
     for name, (load, build, epochs) in _MODELS.items():
         task, splits = load()
         if options.quick:
-            splits = Splits(splits.train.take(slice(0, 9_000)), splits.validation, splits.calibration, splits.test)
+            splits = Splits(splits.train.take(slice(0, 8_000)), splits.validation, splits.calibration, splits.test)
         model = _fit(build, task, splits.train, max(1, epochs // 2) if options.quick else epochs, options.seed)
         yield Trained(name, model, task, splits, int(model.count_params()))
 
@@ -62,7 +62,7 @@ def _fashion() -> tuple[Task, Splits]:
     from examples.fashion_mnist.task import FashionMnist
 
     rows = _all_images()
-    cuts = (18_000, 18_000 + _CALIBRATION_ROWS, 33_000) if len(rows) == 70_000 else (9_000, 9_512, 14_000)
+    cuts = (12_000, 12_000 + _CALIBRATION_ROWS, 30_000) if len(rows) == 70_000 else (9_000, 9_512, 14_000)
     train, calibration, validation, test = (
         rows.take(slice(start, stop)) for start, stop in zip((0, *cuts), (*cuts, len(rows)), strict=True)
     )
@@ -138,19 +138,19 @@ def _fit(build: Callable[[Task], Any], task: Task, rows: Rows, epochs: int, seed
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=task.kind == "ranking")
     model.compile(keras.optimizers.Adam(1e-3), loss)
     inputs = {name: value[order] for name, value in rows.inputs.items()}
-    model.fit(next(iter(inputs.values())), rows.labels[order], epochs=epochs, batch_size=64, verbose=0)
+    model.fit(next(iter(inputs.values())), rows.labels[order], epochs=epochs, batch_size=128, verbose=0)
     return model
 
 
 _MODELS: dict[str, tuple[Callable[[], tuple[Task, Splits]], Callable[[Task], Any], int]] = {
-    "fashion_mlp": (_fashion, _preset("image", family="mlp", mlp_layers=2, mlp_units=256), 6),
-    "fashion_cnn": (_fashion, _preset("image", family="cnn", cnn_layers=2, cnn_filters=16, cnn_units=64), 4),
-    "sms_text": (_example("sms_spam", "SmsSpam", (0.35, 0.3, 0.05, 0.3)), _preset("text", family="cnn"), 24),
+    "fashion_mlp": (_fashion, _preset("image", family="mlp", mlp_layers=2, mlp_units=256), 5),
+    "fashion_cnn": (_fashion, _preset("image", family="cnn", cnn_layers=2, cnn_filters=16, cnn_units=64), 3),
+    "sms_text": (_example("sms_spam", "SmsSpam", (0.35, 0.3, 0.05, 0.3)), _preset("text", family="cnn"), 40),
     "films_tower": (
         _example("movielens", "MovieLens", (0.7, 0.1, 0.02, 0.18)),
         _preset("recommendation", family="tower", width=64, units=128),
         6,
     ),
     "weather_tabular": (_example("weather", "Weather", (0.4, 0.25, 0.05, 0.3)), _preset("tabular", units=128), 10),
-    "fashion_wide": (_fashion, _wide, 3),
+    "fashion_wide": (_fashion, _wide, 2),
 }
