@@ -55,8 +55,8 @@ class Plan:
             **vars(self),
             "root": str(self.root),
             "folder": str(self.folder),
-            "limits": self.limits.model_dump(),
-            "export": self.export.model_dump(),
+            "limits": self.limits.model_dump(mode="json"),
+            "export": self.export.model_dump(mode="json"),
             "warm_weights": str(self.warm_weights) if self.warm_weights else None,
         }
 

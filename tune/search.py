@@ -192,8 +192,8 @@ def _fingerprint(plan: Plan, splits: Splits, task: Task) -> dict[str, Any]:
         "max_epochs": plan.max_epochs,
         "seed": plan.seed,
         "backend": plan.backend,
-        "limits": plan.limits.model_dump(),
-        "export": plan.export.model_dump(),
+        "limits": plan.limits.model_dump(mode="json"),
+        "export": plan.export.model_dump(mode="json"),
     }
 
 
