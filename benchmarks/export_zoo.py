@@ -105,6 +105,6 @@ def _environment(group: str) -> dict[str, str]:
 
 BENCHMARK = Benchmark(
     summary="models of every kind exported, refused or wrong, beside Keras' own export",
-    duration="about 15 minutes; with --quick 4 minutes",
+    duration="about 7 minutes; with --quick 3 minutes",
     run=run,
 )
