@@ -27,7 +27,7 @@ class Splits:
     Attributes:
         train: Fits weights.
         validation: Steers pruning, selects between trials, and judges precisions.
-        calibration: Fits quantization ranges and the confidence map, and puts precisions in order before they are judged.
+        calibration: Fits quantization ranges and the confidence map; puts precisions in order before they are judged.
         test: Never seen by the search: evaluation and the reference that monitoring compares with.
         slices: Named parts of the test rows that the evaluation reports apart: boolean masks, shape (test rows,).
     """

@@ -28,8 +28,8 @@ from export.verify import check_outputs, verify
 
 __all__ = ["convert", "export_model", "outputs_of"]
 
-_ROUNDS = 51
-_QUICK_ROUNDS = 15
+_ROUNDS, _LOADS = 50, 10
+_QUICK_ROUNDS, _QUICK_LOADS = 15, 5
 _QUICK_ROWS = 4096  # validation rows that a trial is scored on, at most
 _SELECTION_ROWS = 4096  # training rows that put candidates in order, at most
 
@@ -72,7 +72,15 @@ def export_model(
     target = target_named(settings.target)
     found = on_target(found, sessions, target)
     timing = splits.calibration.inputs  # rows that judge have no part in anything else
-    found, rounds = with_latency(found, sessions, timing, _QUICK_ROUNDS if quick else _ROUNDS, limits.batch_rows)
+    found, rounds = with_latency(
+        found,
+        sessions,
+        timing,
+        _QUICK_ROUNDS if quick else _ROUNDS,
+        _QUICK_LOADS if quick else _LOADS,
+        limits.batch_rows,
+        target.providers,
+    )
     if quick:
         found = [_without_slow(candidate, sessions, limits) for candidate in found]
     else:
