@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ALLOWANCE_RATIO = 0.005
 _BATCHES = (1, 64)
 _NAMED = 1  # the batch whose latency the tasks name: `limits.batch_rows`
-_ROUNDS, _QUICK_ROUNDS = 101, 41
+_ROUNDS, _QUICK_ROUNDS, _LOADS = 100, 40, 10
 _MANY_PARAMETERS = 100_000
 _LIMITS = LimitSettings(latency_seconds=1, size_bytes=1_000_000_000, batch_rows=_NAMED)  # no limit in the way
 _OURS = "shipped"
@@ -114,7 +114,15 @@ def _judged(trained: Trained, result: ExportResult, rounds: int) -> dict[str, _J
                 raise
             sessions.pop(name, None)
             print(f"{trained.name}: {name} does not run: {str(error)[:200]}", flush=True)
-    times = measure_latency(sessions, trained.splits.test.inputs, baseline="fp32", rounds=rounds, batches=_BATCHES)
+    times = measure_latency(
+        sessions,
+        trained.splits.test.inputs,
+        baseline="fp32",
+        rounds=rounds,
+        batches=_BATCHES,
+        load=lambda name: Session(files[name], trained.task.signature),
+        loads=_LOADS,
+    )
     found = {
         name: _Judged(
             float((losses[name] - losses["fp32"]).mean()),

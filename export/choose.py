@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -103,10 +104,17 @@ def _sequence(candidates: list[Candidate], batch_rows: int) -> list[Candidate]:
 
 
 def _is_cheaper(one: Candidate, other: Candidate, batch_rows: int) -> bool:
-    mine, theirs = one.latency_ratio[batch_rows], other.latency_ratio[batch_rows]
-    if mine <= theirs * _GAIN_RATIO and one.size_ratio * _GAIN_RATIO < other.size_ratio:
-        return True
-    return mine * _GAIN_RATIO < theirs
+    for mine, theirs in zip(_costs(one, batch_rows), _costs(other, batch_rows), strict=True):
+        if mine * _GAIN_RATIO < theirs or theirs * _GAIN_RATIO < mine:
+            return mine < theirs
+    return False
+
+
+def _costs(candidate: Candidate, batch_rows: int) -> tuple[float, float, float]:
+    """Latency at the task's batch; as fast there, over all sizes of batch; as fast in both, size."""
+    ratios = candidate.latency_ratio
+    mean = math.exp(sum(map(math.log, ratios.values())) / len(ratios))
+    return ratios[batch_rows], mean, candidate.size_ratio
 
 
 def _accuracy_reason(candidate: Candidate, settings: ExportSettings) -> str | None:

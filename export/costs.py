@@ -16,11 +16,23 @@ _MEMORY_ROWS = LATENCY_BATCHES[-1]
 
 
 def with_latency(
-    candidates: list[Candidate], sessions: Mapping[str, Session], rows: Tensors, rounds: int, batch_rows: int
+    candidates: list[Candidate],
+    sessions: Mapping[str, Session],
+    rows: Tensors,
+    rounds: int,
+    loads: int,
+    batch_rows: int,
+    providers: tuple[str, ...],
 ) -> tuple[list[Candidate], int]:
     """Adds latencies at 1, 8, 64 and `batch_rows` rows; returns the candidates, and how many rounds there were."""
+    files = {each.recipe: each.model_bytes for each in candidates}
+
+    def load(recipe: str) -> Session:
+        known = sessions[recipe]
+        return Session(files[recipe], known.signature, threads=known.threads, providers=providers)
+
     batches = tuple(sorted({*LATENCY_BATCHES, batch_rows}))
-    times = measure_latency(sessions, rows, baseline=FP32, rounds=rounds, batches=batches)
+    times = measure_latency(sessions, rows, baseline=FP32, rounds=rounds, batches=batches, load=load, loads=loads)
     timed = [
         replace(
             each,

@@ -18,6 +18,7 @@ LATENCY_BATCHES = (1, 8, 64)
 FEWEST_ROUNDS = 6  # for an interval of 95%
 _BLOCK_SECONDS = 0.002  # a block of runs lasts about this long: well above the clock's and the scheduler's grain
 _MOST_RUNS = 200  # of a block
+_TRIES = 3  # to tell how long a run takes
 _FEWEST_AFFORDABLE = 25  # rounds: medians of ratios then move by a few percent from run to run on a busy machine
 
 Clock = Callable[[], float]
@@ -48,6 +49,8 @@ def measure_latency(
     rounds: int,
     batches: tuple[int, ...] = LATENCY_BATCHES,
     most_seconds: float = 60.0,
+    load: Callable[[str], Session] | None = None,
+    loads: int = 1,
     clock: Clock | None = None,
 ) -> Latencies:
     """Times every model in every round, so that what else the machine does hits all of them alike.
@@ -60,24 +63,34 @@ def measure_latency(
         batches: Batch sizes in rows.
         most_seconds: Fewer rounds, but at least 25 (or `rounds`), where all would take longer. Fixed before the first
             round, so that no figure decides how often it is measured.
+        load: Loads a model of that name anew. Where a load puts the weights in memory moves its latency by up to a
+            tenth for as long as it lives, in every round; and who is loaded first has the worst place.
+        loads: Over which rounds are spread where `load` is given, each in another order.
         clock: Seconds, monotonic; None: `clock_of` the sessions.
     """
     names, clock = list(sessions), clock or clock_of(sessions)
     inputs = {size: _first(rows, size) for size in batches}
-    once = {(name, size): _once(sessions[name], inputs[size], clock) for name in names for size in batches}
-    runs = {key: max(1, min(_MOST_RUNS, round(_BLOCK_SECONDS / max(each, 1e-9)))) for key, each in once.items()}
-    rounds = _affordable(rounds, sum(once[key] * runs[key] for key in once), most_seconds)
-    times: dict[tuple[str, int], list[float]] = {key: [] for key in runs}
+    keys = [(name, size) for size in batches for name in names]
+    once = {(name, size): _once(sessions[name], inputs[size], clock) for name, size in keys}
+    # As many for every model: the first run of a block finds cold caches, and must weigh the same in all of them.
+    runs = {size: _runs(statistics.median(once[name, size] for name in names)) for size in batches}
+    rounds = _affordable(rounds, sum(once[name, size] * (runs[size] + 1) for name, size in keys), most_seconds)
+    times: dict[tuple[str, int], list[float]] = {key: [] for key in keys}
+    each_load = -(-rounds // loads)
     for turn in range(rounds):
         order = names[turn % len(names) :] + names[: turn % len(names)]
+        if load is not None and turn > 0 and turn % each_load == 0:
+            sessions = _loaded(load, names, turn // each_load)
+            for name, size in keys:
+                sessions[name].run(inputs[size])  # the first run of a shape allocates
         for size in batches:
             for name in order:
-                times[name, size].append(_block(sessions[name], inputs[size], runs[name, size], clock))
+                times[name, size].append(_block(sessions[name], inputs[size], runs[size], clock))
     ratios = {key: _ratios(times[key], times[baseline, key[1]]) for key in times}
     return Latencies(
         {name: {size: statistics.median(times[name, size]) for size in batches} for name in names},
         {name: {size: statistics.median(ratios[name, size]) for size in batches} for name in names},
-        {name: {size: median_interval(ratios[name, size]) for size in batches} for name in names}
+        {name: {size: _interval(ratios[name, size], each_load) for size in batches} for name in names}
         if rounds >= FEWEST_ROUNDS
         else {name: {} for name in names},
         rounds,
@@ -94,6 +107,17 @@ def clock_of(sessions: Mapping[str, Session]) -> Clock:
     return time.thread_time if alone else time.perf_counter
 
 
+def _loaded(load: Callable[[str], Session], names: list[str], turn: int) -> dict[str, Session]:
+    first = turn % len(names)
+    return {name: load(name) for name in names[first:] + names[:first]}
+
+
+def _interval(ratios: list[float], each_load: int) -> Interval:
+    """Of the loads' medians where there are enough: rounds of one load are not independent of each other."""
+    loads = [statistics.median(ratios[start : start + each_load]) for start in range(0, len(ratios), each_load)]
+    return median_interval(loads if len(loads) >= FEWEST_ROUNDS else ratios)
+
+
 def _affordable(rounds: int, round_seconds: float, most_seconds: float) -> int:
     return int(min(rounds, max(_FEWEST_AFFORDABLE, most_seconds // max(round_seconds, 1e-9))))
 
@@ -103,11 +127,15 @@ def _first(rows: Tensors, count: int) -> Tensors:
 
 
 def _once(session: Session, inputs: Tensors, clock: Clock) -> float:
-    session.run(inputs)  # the first run of a shape allocates
-    return _block(session, inputs, 1, clock)
+    return min(_block(session, inputs, 1, clock) for _ in range(_TRIES))
+
+
+def _runs(once: float) -> int:
+    return max(1, min(_MOST_RUNS, round(_BLOCK_SECONDS / max(once, 1e-9))))
 
 
 def _block(session: Session, inputs: Tensors, runs: int, clock: Clock) -> float:
+    session.run(inputs)  # fills caches, and the first one of a shape allocates
     start = clock()
     for _ in range(runs):
         session.run(inputs)

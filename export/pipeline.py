@@ -29,8 +29,8 @@ from export.verify import check_outputs, verify
 
 __all__ = ["convert", "export_model", "outputs_of"]
 
-_ROUNDS = 51
-_QUICK_ROUNDS = 15
+_ROUNDS, _LOADS = 50, 10
+_QUICK_ROUNDS, _QUICK_LOADS = 15, 5
 _QUICK_ROWS = 4096  # validation rows that a trial is scored on, at most
 _SELECTION_ROWS = 4096  # training rows that put candidates in order, at most
 
@@ -158,8 +158,10 @@ class _Bench:
         sessions = {candidate.recipe: session for candidate, session in made if session is not None}
         found = on_target([candidate for candidate, _ in made], sessions, self.target)
         timing = self.splits.calibration.inputs
-        wanted = _QUICK_ROUNDS if self.quick else _ROUNDS
-        found, rounds = with_latency(found, sessions, timing, wanted, self.limits.batch_rows)
+        rounds, loads = (_QUICK_ROUNDS, _QUICK_LOADS) if self.quick else (_ROUNDS, _LOADS)
+        found, rounds = with_latency(
+            found, sessions, timing, rounds, loads, self.limits.batch_rows, self.target.providers
+        )
         if self.quick:
             found = [_without_slow(candidate, sessions, self.limits) for candidate in found]
         else:

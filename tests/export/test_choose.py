@@ -95,6 +95,13 @@ def test_of_those_as_fast_the_smaller_ships() -> None:
     assert pick(fp32(), half, int8(risk=0.001))[1] == "int8-dynamic"
 
 
+def test_of_those_as_fast_at_the_batch_that_counts_the_one_faster_at_others_ships_before_the_smaller() -> None:
+    smaller = int8("int4", latency_ratio={1: 0.49, 64: 0.9}, size_ratio=0.16, risk=0.001)
+    assert pick(fp32(), int8(), smaller)[1] == "int8-dynamic"
+    safer = int8("int4", latency_ratio={1: 0.49, 64: 0.9}, size_ratio=0.16, risk=-0.001)
+    assert pick(fp32(), int8(), safer)[1] == "int8-dynamic"
+
+
 def test_the_sequence_ends_at_the_first_that_may_lose_more_than_allowed() -> None:
     safe = int8("int8-weights", risk=0.0, difference=Interval(-0.002, 0.02, 0.95))
     lucky = int8("int8-static-all", risk=0.001, latency_ratio={1: 0.3, 64: 0.3})
