@@ -24,7 +24,7 @@ from export.converters.host_side import refuse_host_side
 from export.converters.precision import full_precision
 from export.converters.source import Predict, Source
 from export.converters.tensorflow_operators import spell_out
-from export.graph import finish
+from export.graph import MOST_WEIGHTS_BYTES, finish_files
 from export.verify import check_width
 
 OPSET = 18  # tf2onnx refuses 20
@@ -44,7 +44,15 @@ class KerasTensorflowConverter:
         """See `Converter.forward`."""
         return _Forward(model, signature)
 
-    def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
+    def convert(
+        self,
+        model: Any,
+        signature: Signature,
+        *,
+        kind: str = "classification",
+        reuse: bool = True,
+        most_bytes: int = MOST_WEIGHTS_BYTES,
+    ) -> Source:
         """See `Converter.convert`."""
         refuse_host_side(model)
         forward = _Forward(model, signature)
@@ -57,7 +65,8 @@ class KerasTensorflowConverter:
             raise RouteError.of(explain(error, forward.on_example, _PROBLEM)) from error
         spell_out(proto.graph)
         _refuse_unknown(proto, model)
-        return Source(finish(proto, signature), forward)
+        files = finish_files(proto, signature, most_bytes=most_bytes)
+        return Source(files.model_bytes, forward, external_data=files.external_data)
 
 
 class _Forward:
