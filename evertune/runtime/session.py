@@ -26,13 +26,12 @@ class Session:
         signature: What the bundle declares; names and order of inputs and outputs are checked against the graph.
         threads: Intra-operator threads. Spinning is off, so that an idle model costs nothing.
         providers: ONNX Runtime execution providers, best first.
-        external_data: Content of the files, by name, that a model given as bytes refers to for its weights. Of a model
-            given as a path they are read from its folder. They are written to a temporary folder, which is gone after
-            the load: as much disk as they take must be free there.
+        external_data: Content of the files, by name, that a model given as bytes refers to for its weights; while it
+            loads they lie in a temporary folder. Of a model given as a path they are read from its folder.
 
     Raises:
-        OSError: The temporary folder has no room for `external_data`.
-        BundleError: ONNX Runtime refuses the model, or the graph does not have the declared inputs and outputs.
+        BundleError: ONNX Runtime refuses the model, the graph does not have the declared inputs and outputs, or the
+            temporary folder has no room.
     """
 
     def __init__(
@@ -53,6 +52,8 @@ class Session:
             named = [(name, _OPTIONS.get(name, {})) for name in providers]
             with _source(model, external_data) as source:
                 self._session = ort.InferenceSession(source, options, providers=named)
+        except BundleError:
+            raise
         except Exception as error:  # ONNX Runtime's exceptions share no public base class
             raise BundleError(f"ONNX Runtime refuses the model: {error}", fix="Export it again.") from error
         self.signature = signature
@@ -97,6 +98,12 @@ def _source(model: Path | bytes, external_data: Mapping[str, bytes]) -> Iterator
     else:
         # What is mapped outlives its name, but not everywhere: Windows keeps the file until the process ends.
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            for name, content in {**external_data, "model.onnx": model}.items():
-                (Path(folder) / name).write_bytes(content)
+            try:
+                for name, content in {**external_data, "model.onnx": model}.items():
+                    (Path(folder) / name).write_bytes(content)
+            except OSError as error:
+                raise BundleError(
+                    f"the model's weights do not go into the temporary folder {folder}: {error.strerror}",
+                    fix="Free space there, or set TMPDIR to a folder that has some.",
+                ) from error
             yield str(Path(folder) / "model.onnx")
