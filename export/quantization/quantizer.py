@@ -113,7 +113,7 @@ def _require_one_file(model_bytes: bytes) -> None:
 
     if is_external(onnx.ModelProto.FromString(model_bytes)):
         raise ExportError(
-            "the weights lie beside the graph, since one file does not hold them, and quantizers take one file",
+            "has weights beside the graph, which quantizers do not take",
             fix="Nothing: FP32 ships.",
         )
 
