@@ -64,8 +64,8 @@ def leave_out(graph: Any) -> dict[str, Any]:
     """
     from onnxscript import ir
 
-    taken = {name: each.const_value for name, each in graph.initializers.items()}
-    taken = {name: tensor for name, tensor in taken.items() if tensor is not None and tensor.nbytes >= _LEAST_BYTES}
+    tensors = {name: each.const_value for name, each in graph.initializers.items()}
+    taken = {name: tensor for name, tensor in tensors.items() if _is_large(tensor)}
     for name, tensor in taken.items():
         graph.initializers[name].const_value = ir.ExternalTensor(
             DATA, None, tensor.nbytes, tensor.dtype, shape=tensor.shape, name=name
@@ -102,6 +102,12 @@ def write_data(folder: Path, external_data: Mapping[str, bytes]) -> dict[str, Pa
 def read_data(folder: Path) -> dict[str, bytes]:
     """What `write_data` wrote; empty where that was nothing."""
     return {DATA: (folder / DATA).read_bytes()} if (folder / DATA).exists() else {}
+
+
+def _is_large(tensor: Any) -> bool:
+    from onnxscript import ir
+
+    return tensor is not None and tensor.dtype != ir.DataType.STRING and tensor.nbytes >= _LEAST_BYTES
 
 
 def _refer(item: Any, offset: int, length: int) -> None:
