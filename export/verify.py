@@ -41,7 +41,7 @@ def verify(
 
     try:
         model = onnx.ModelProto.FromString(model_bytes)
-        _check(model_bytes, external_data)
+        _check(model, model_bytes, external_data)
     except Exception as error:  # protobuf's, the checker's and the inference's errors share no base class
         raise ExportError(
             f"the exported file is not valid ONNX: {_first_line(error)}",
@@ -57,12 +57,12 @@ def verify(
         ) from error
 
 
-def _check(model_bytes: bytes, external_data: Mapping[str, bytes]) -> None:
+def _check(model: Any, model_bytes: bytes, external_data: Mapping[str, bytes]) -> None:
     """By path where weights lie beside the graph: the checker looks there whether each file is large enough."""
     import onnx
 
     if not external_data:
-        onnx.checker.check_model(onnx.ModelProto.FromString(model_bytes), full_check=True)
+        onnx.checker.check_model(model, full_check=True)
         return
     with on_disk(model_bytes, {name: len(content) for name, content in external_data.items()}) as path:
         onnx.checker.check_model(path, full_check=True)
