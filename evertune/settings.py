@@ -102,6 +102,7 @@ class ExportSettings(_Section):
     threads: int = Field(default=1, ge=1)  # of ONNX Runtime while measuring
     routes: str = Field(default="auto", pattern="^(auto|all|first)$")  # to ONNX that are tried, the fastest is kept
     route_timeout_seconds: float = Field(default=300, gt=0)  # then a route of a full export counts as failed
+    max_file_bytes: int = Field(default=2_000_000_000, ge=1, le=2_000_000_000)  # of weights, else beside it
     recipes: tuple[str, ...] = ()  # precisions to try, by name as in docs/export.md; empty: those that it lists
     quantization_aware: bool = False  # fine-tune a copy of the weights where INT8 fails on accuracy alone
     target: str = Field(default="cpu", pattern="^(cpu|cuda|tensorrt)$")  # what will serve; precisions are judged on it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ class Candidate:
     Attributes:
         recipe: "fp32" or the name of a recipe.
         model_bytes: The ONNX file; empty where the recipe failed.
+        external_data: Content of the files with weights that it refers to, by name; mostly none.
         size_ratio: Size divided by FP32's.
         latency_seconds: By batch size: median time of one batch.
         latency_ratio: By batch size: the same divided by FP32's, round by round.
@@ -44,11 +46,12 @@ class Candidate:
     parity: Parity | None = None
     refused: str | None = None
     nodes_kept: int = 0
+    external_data: Mapping[str, bytes] = field(repr=False, default_factory=dict)
 
     @property
     def size_bytes(self) -> int:
-        """Of the ONNX file."""
-        return len(self.model_bytes)
+        """Of the ONNX file and the files that it refers to."""
+        return len(self.model_bytes) + sum(map(len, self.external_data.values()))
 
     def to_json(self) -> dict[str, Any]:
         """The figures as in an attestation; None for what was not measured."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from evertune.runtime import Session
 from evertune.tensors import Tensors
 from export.candidate import Candidate
+from export.external import OnnxFiles
 from export.measure import LATENCY_BATCHES, measure_latency
 from export.memory import measure_memory
 from export.recipes import FP32
@@ -51,7 +52,9 @@ def with_memory(
     candidates: list[Candidate], sessions: Mapping[str, Session], rows: Tensors, providers: tuple[str, ...]
 ) -> list[Candidate]:
     """Adds memory and seconds to load, each measured in a process of its own."""
-    models = {each.recipe: each.model_bytes for each in candidates if each.recipe in sessions}
+    models = {
+        each.recipe: OnnxFiles(each.model_bytes, each.external_data) for each in candidates if each.recipe in sessions
+    }
     batch = {name: value[:_MEMORY_ROWS] for name, value in rows.items()}
     found = measure_memory(models, sessions[FP32], batch, providers)
     return [

@@ -58,7 +58,7 @@ def measure_untrained(
     """
     rows = _random_rows(task.signature, np.random.default_rng(seed))
     source, session, _ = convert(model, task.signature, rows, settings, kind=task.kind, parameters=task.parameters)
-    fp32 = _footprint(FP32, session, len(source.model_bytes), rows, limits)
+    fp32 = _footprint(FP32, session, source.size_bytes, rows, limits)
     if fp32.over is None:
         return fp32
     smaller = _quantized(source.model_bytes, task.signature, rows, settings, limits)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from evertune.errors import ExportError
 from evertune.tensors import Signature
+from export.external import DATA, OnnxFiles, move_out
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, ValueInfoProto
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 BATCH = "batch"
 """Name of the dynamic first axis of every input and output."""
@@ -17,6 +21,8 @@ BATCH = "batch"
 
 MOST_BYTES = 2**31 - 1
 """What protobuf writes into one message, and so one ONNX file."""
+MOST_WEIGHTS_BYTES = 2_000_000_000
+"""Of weights in a graph that is to fit into one file with all else that it has."""
 
 
 def finish(model: ModelProto, signature: Signature, *, most_bytes: int = MOST_BYTES) -> bytes:
@@ -42,14 +48,39 @@ def finish(model: ModelProto, signature: Signature, *, most_bytes: int = MOST_BY
     return content
 
 
+def finish_files(
+    model: ModelProto, signature: Signature, *, most_bytes: int = MOST_WEIGHTS_BYTES, values: Mapping[str, Any] = _NONE
+) -> OnnxFiles:
+    """`finish`, with the weights beside the graph where there are too many for one file.
+
+    Args:
+        model: Changed in place.
+        signature: As in `finish`.
+        most_bytes: Of weights in the graph; with more, all of 1 kB or more lie beside it.
+        values: Weights that are to lie beside the graph in any case, see `external.leave_out`.
+
+    Raises:
+        ExportError: As `finish`.
+    """
+    if not values and weights_bytes(model) <= most_bytes:
+        return OnnxFiles(finish(model, signature))
+    data = move_out(model, values)
+    return OnnxFiles(finish(model, signature), {DATA: data} if data else {})
+
+
+def weights_bytes(model: ModelProto) -> int:
+    """Of what the graph and its subgraphs hold."""
+    return sum(len(item.raw_data) for graph in graphs(model.graph) for item in graph.initializer)
+
+
 def _require_one_file(model: ModelProto, most_bytes: int) -> None:
     """Before it is written: protobuf's own error names neither the size nor a way out."""
-    size = sum(len(item.raw_data) for graph in graphs(model.graph) for item in graph.initializer)
+    size = weights_bytes(model)
     if size > most_bytes:
         raise ExportError(
             f"the model has {size:,} bytes of weights, one ONNX file holds {most_bytes:,}",
-            fix="Make the model smaller, or keep its largest embedding table outside: weights in files beside the "
-            "model are not written yet.",
+            fix="Make the model smaller, or take its weights out of loops and branches: only those outside them may "
+            "lie beside the graph.",
             size_bytes=size,
         )
 

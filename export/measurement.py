@@ -43,19 +43,20 @@ def measure_bundle(bundle: Bundle, target: str, *, threads: int = 1, rounds: int
             target=target,
         )
     recipe, signature = bundle.manifest.recipe, bundle.manifest.signature
-    models = {recipe: bundle.model_bytes()}
+    sizes = {recipe: bundle.size_bytes}
     sessions = {recipe: bundle.verified_session(threads=threads, providers=PROVIDERS[target])}
     if target != "cpu" and recipe == FP32:
         with contextlib.suppress(ExportError):  # trees have no FP16, and values may overflow: then FP32 stands alone
-            models[FP16] = _half(models[FP32], bundle)
-            sessions[FP16] = Session(models[FP16], signature, threads=threads, providers=PROVIDERS[target])
+            half = _half(bundle)
+            sizes[FP16] = len(half)
+            sessions[FP16] = Session(half, signature, threads=threads, providers=PROVIDERS[target])
     times = measure_latency(sessions, bundle.golden.inputs, baseline=recipe, rounds=rounds)
     return {
         "target": target,
         "provider": sessions[recipe].provider,
         "recipes": {
             name: {
-                "size_bytes": len(models[name]),
+                "size_bytes": sizes[name],
                 "latency_seconds": {str(size): value for size, value in times.seconds[name].items()},
                 "latency_ratio": {str(size): value for size, value in times.ratio[name].items()},
                 "golden_difference": _difference(session.run(bundle.golden.inputs), bundle.golden.outputs),
@@ -70,10 +71,10 @@ def measure_bundle(bundle: Bundle, target: str, *, threads: int = 1, rounds: int
     }
 
 
-def _half(model_bytes: bytes, bundle: Bundle) -> bytes:
+def _half(bundle: Bundle) -> bytes:
     golden = bundle.golden.inputs
     rows = Rows(golden, np.zeros(len(next(iter(golden.values()))), np.int64))  # labels are not looked at
-    return Quantizer(model_bytes, bundle.manifest.signature, rows).quantize(recipe_named(FP16))
+    return Quantizer(bundle.model_bytes(), bundle.manifest.signature, rows).quantize(recipe_named(FP16))
 
 
 def _difference(found: Tensors, expected: Tensors) -> float | None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from evertune.runtime import Session
 from evertune.tensors import Signature, Tensors, TensorSpec
+from export.external import OnnxFiles, write_data
 
 _TIMEOUT_SECONDS = 300
 _SMALLEST = Signature((TensorSpec("x", "float32", (1,)),), (TensorSpec("y", "float32", (1,)),))
@@ -36,12 +37,12 @@ class Memory:
 
 
 def measure_memory(
-    models: Mapping[str, bytes], session: Session, rows: Tensors, providers: tuple[str, ...]
+    models: Mapping[str, OnnxFiles], session: Session, rows: Tensors, providers: tuple[str, ...]
 ) -> dict[str, Memory]:
     """Loads and runs each model in a process of its own.
 
     Args:
-        models: ONNX files by name.
+        models: By name.
         session: One of them: its signature and threads are those of all.
         rows: The batch to run.
         providers: Of ONNX Runtime.
@@ -55,7 +56,9 @@ def measure_memory(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number, content in enumerate(models.values()):
-            (folder / f"{number}.onnx").write_bytes(content)
+            (folder / f"{number}.onnx").write_bytes(content.model_bytes)
+            (folder / str(number)).mkdir()
+            write_data(folder / str(number), content.external_data)
         (folder / "smallest.onnx").write_bytes(_smallest())
         np.savez(folder / "inputs.npz", **rows)  # type: ignore[arg-type]  # the stub takes the arrays for its flag
         options = {

@@ -14,13 +14,14 @@ import numpy as np
 
 from evertune.runtime import Session
 from evertune.tensors import Signature, Tensors
+from export.external import read_data
 
 _LOADS = 3
 _OWN = Path("/proc/self")
 
 
 def main(folder: Path) -> None:
-    """Prints one JSON object for each file `0.onnx`, `1.onnx`, ... in `folder`.
+    """Prints one JSON object for each file `0.onnx`, `1.onnx`, ... in `folder`; weights beside it lie in `0`, `1`, ...
 
     Each is measured in a fork of its own in which nothing but a model of one node was loaded before: memory that one
     model frees would serve the next, and what ONNX Runtime itself takes is no model's fault.
@@ -40,9 +41,12 @@ def main(folder: Path) -> None:
 def _measure(folder: Path, number: int, inputs: Tensors, options: dict[str, Any]) -> dict[str, float | int]:
     def load(name: str, signature: str) -> tuple[Session, float]:
         start = time.perf_counter()
+        data = read_data(folder / name)  # whole and at once, as a server that hashes what it loads
+        path = folder / f"{name}.onnx"
         session = Session(
-            folder / f"{name}.onnx",
+            path.read_bytes() if data else path,
             Signature.from_json(options[signature]),
+            external_data=data,
             threads=options["threads"],
             providers=tuple(options["providers"]),
         )

@@ -79,7 +79,7 @@ def export_model(
     target = target_named(settings.target)
     limits = limits if target.is_here else limits.model_copy(update={"latency_seconds": math.inf})
     bench = _Bench(task, splits, settings, limits, target, quick)
-    fp32 = Candidate(FP32, source.model_bytes, parity=parity)
+    fp32 = Candidate(FP32, source.model_bytes, parity=parity, external_data=source.external_data)
     found, sessions, rounds = bench.measured([(fp32, session), *precisions.made(quick=quick)])
     recipe = last_resort(found, settings, limits) if settings.quantization_aware and not quick else None
     if recipe is not None:
@@ -120,7 +120,8 @@ def convert(
 
     def prove(source: Source) -> tuple[Source, Session, Parity]:
         source = replace(source, model_bytes=optimise(source.model_bytes, signature))
-        session = verify(source.model_bytes, signature, threads=settings.threads)
+        files = source.external_data
+        session = verify(source.model_bytes, signature, threads=settings.threads, external_data=files)
         return source, session, parity_of(session, source, meaning, rows, settings)
 
     def check(source: Source) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from evertune.errors import ExportError
@@ -16,6 +18,7 @@ from export.converters.backend import is_keras_on
 from export.converters.contained import contained, may_fork
 from export.converters.elsewhere import can_run, convert_elsewhere
 from export.converters.failed import RouteError
+from export.external import read_data, write_data
 from export.measure import measure_latency
 from export.parity import Parity
 
@@ -82,14 +85,14 @@ class Routes:
 
     def _own(self, apart: bool = False) -> Proved:
         converter = converter_for(self.model)
-        source = self._apart(converter) if apart else converter.convert(self.model, self.signature, kind=self.kind)
+        source = self._apart(converter) if apart else self._convert(converter)
         self.check(source)
         try:
             return self.prove(source)
         except ExportError as error:
             if not source.reused:
                 raise RouteError.of(error) from error
-        source = converter.convert(self.model, self.signature, kind=self.kind, reuse=False)
+        source = self._convert(converter, reuse=False)
         try:
             return self.prove(source)
         except ExportError as error:
@@ -99,26 +102,37 @@ class Routes:
         """In a copy of this process; on TensorFlow, which a copy cannot run, in a fresh one where it can be saved."""
         seconds, predict = self.settings.route_timeout_seconds, converter.forward(self.model, self.signature, self.kind)
 
-        def convert() -> bytes:
-            return converter.convert(self.model, self.signature, kind=self.kind).model_bytes
+        if not may_fork():
+            return self._convert(converter)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
 
-        if may_fork():
-            return Source(contained(convert, seconds=seconds, what=converter.name), predict)
-        return converter.convert(self.model, self.signature, kind=self.kind)
+            def convert() -> bytes:
+                source = self._convert(converter)
+                write_data(folder, source.external_data)
+                return source.model_bytes
+
+            content = contained(convert, seconds=seconds, what=converter.name)
+            return Source(content, predict, external_data=read_data(folder))
+
+    def _convert(self, converter: Converter, *, reuse: bool = True) -> Source:
+        most_bytes = self.settings.max_file_bytes
+        return converter.convert(self.model, self.signature, kind=self.kind, reuse=reuse, most_bytes=most_bytes)
 
     def _other(self, source: Source | None = None) -> Proved:
         backend = _other_backend(self.model)
         if backend is None or self.settings.routes == "first":
             raise RouteError("there is no other route", fix="Change the layer.")
         predict = source.predict if source else converter_for(self.model).forward(self.model, self.signature, self.kind)
-        content = convert_elsewhere(
+        files = convert_elsewhere(
             self.model,
             self.signature,
             kind=self.kind,
             backend=backend,
             seconds=self.settings.route_timeout_seconds,
+            most_bytes=self.settings.max_file_bytes,
         )
-        return self.prove(Source(content, predict))
+        return self.prove(Source(files.model_bytes, predict, external_data=files.external_data))
 
     def _rescued(self, first: RouteError) -> Proved:
         """By the other route; where that fails too, the first error says more: it is about the user's own framework."""

@@ -21,6 +21,8 @@ from evertune.runtime import Session
 from evertune.statistics import calibrate, upper_bound
 from evertune.task import Splits, Task
 from evertune.tensors import Array, Tensors
+from export.candidate import Candidate
+from export.external import write_data
 from export.hardware import hardware, versions
 from export.quantization import strided
 from export.recipes import FP32
@@ -68,7 +70,7 @@ def seal(
         TaskError: The task's preprocessor makes other inputs than the task declares.
     """
     _require_rows(splits)
-    session = Session(result.chosen.model_bytes, task.signature)
+    session = _session(result.chosen, task)
     calibration = outputs_of(session, splits.calibration.inputs)
     outputs = outputs_of(session, splits.test.inputs)
     confidence = _confidence_map(calibration, splits.calibration, task)
@@ -89,7 +91,7 @@ def seal(
         "versions": versions(),
         "lineage": dict(lineage),
     }
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as data:
         content = Path(folder)
         write_content(
             content,
@@ -104,6 +106,7 @@ def seal(
             reference=_reference(outputs, splits.test, task, confidence),
             golden=_golden(session, splits.test, result.chosen.recipe),
             parameters=task.parameters,
+            external_data=write_data(Path(data), result.chosen.external_data),
         )
         Bundle.open(content).audit()  # what no server would load must not be sealed
         bundle = store.put(content, attestation=attestation, training=training)
@@ -121,6 +124,10 @@ def _for_target(bundle: Bundle, store: BundleStore, attestation: Mapping[str, An
     )
 
 
+def _session(candidate: Candidate, task: Task) -> Session:
+    return Session(candidate.model_bytes, task.signature, external_data=candidate.external_data)
+
+
 def _require_rows(splits: Splits) -> None:
     for name in ("calibration", "test"):
         if len(getattr(splits, name)) == 0:
@@ -131,8 +138,8 @@ def _test_difference(result: ExportResult, rows: Rows, task: Task) -> dict[str, 
     """Of the loss that the chosen precision adds, on rows that had no part in the choice; None for FP32."""
     if result.chosen.recipe == FP32:
         return None
-    models = (result.candidate(FP32).model_bytes, result.chosen.model_bytes)
-    fp32, chosen = (losses_of(Session(model, task.signature), rows, task) for model in models)
+    models = (result.candidate(FP32), result.chosen)
+    fp32, chosen = (losses_of(_session(model, task), rows, task) for model in models)
     return difference_of(fp32, chosen, 0.0).to_json()
 
 

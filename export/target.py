@@ -72,7 +72,7 @@ def _loaded(candidate: Candidate, sessions: dict[str, Session], target: Target) 
     session = sessions.pop(candidate.recipe)
     refused = target.refuses(candidate.recipe)
     if refused is None and target.providers != CPU:
-        session, refused = _moved(candidate.model_bytes, session, target)
+        session, refused = _moved(candidate, session, target)
     if refused is None:
         sessions[candidate.recipe] = session
     elif candidate.recipe == FP32:
@@ -83,9 +83,15 @@ def _loaded(candidate: Candidate, sessions: dict[str, Session], target: Target) 
     return replace(candidate, refused=refused)
 
 
-def _moved(model_bytes: bytes, session: Session, target: Target) -> tuple[Session, str | None]:
+def _moved(candidate: Candidate, session: Session, target: Target) -> tuple[Session, str | None]:
     try:
-        moved = Session(model_bytes, session.signature, threads=session.threads, providers=target.providers)
+        moved = Session(
+            candidate.model_bytes,
+            session.signature,
+            threads=session.threads,
+            providers=target.providers,
+            external_data=candidate.external_data,
+        )
     except BundleError as error:
         return session, error.message
     # ONNX Runtime falls back without an error.

@@ -52,7 +52,13 @@ def export_unmeasured(
     source, session, parity = convert(
         model, task.signature, rows.inputs, settings, kind=task.kind, parameters=task.parameters
     )
-    fp32 = Candidate(FP32, source.model_bytes, accuracy=1 - float(_losses(session, rows, task).mean()), parity=parity)
+    fp32 = Candidate(
+        FP32,
+        source.model_bytes,
+        accuracy=1 - float(_losses(session, rows, task).mean()),
+        parity=parity,
+        external_data=source.external_data,
+    )
     half = _half(source, session, task, splits, settings)
     judged, chosen, reason = choose_unmeasured(fp32, half, settings, limits)
     return ExportResult(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,16 @@ from evertune.kinds import KINDS, kind_of
 from evertune.runtime import Session
 from evertune.tensors import Array, Signature, Tensors
 from evertune.tensors import TensorSpec as Spec
+from export.external import on_disk
 
 
-def verify(model_bytes: bytes, signature: Signature, *, threads: int = 1) -> Session:
+def verify(
+    model_bytes: bytes,
+    signature: Signature,
+    *,
+    threads: int = 1,
+    external_data: Mapping[str, bytes] = MappingProxyType({}),
+) -> Session:
     """Checks the file and its graph against the declared signature and loads it.
 
     Three failures of exporters are silent and are found here: an invalid file written without an exception, weights
@@ -23,6 +32,7 @@ def verify(model_bytes: bytes, signature: Signature, *, threads: int = 1) -> Ses
         model_bytes: ONNX file.
         signature: Inputs and outputs as the task declares them.
         threads: Of the session returned.
+        external_data: Content of the files with weights that the model refers to, by name.
 
     Raises:
         ExportError: Names the first thing that is wrong.
@@ -31,7 +41,7 @@ def verify(model_bytes: bytes, signature: Signature, *, threads: int = 1) -> Ses
 
     try:
         model = onnx.ModelProto.FromString(model_bytes)
-        onnx.checker.check_model(model, full_check=True)
+        _check(model, model_bytes, external_data)
     except Exception as error:  # protobuf's, the checker's and the inference's errors share no base class
         raise ExportError(
             f"the exported file is not valid ONNX: {_first_line(error)}",
@@ -39,12 +49,23 @@ def verify(model_bytes: bytes, signature: Signature, *, threads: int = 1) -> Ses
         ) from error
     _check_boundary(model.graph, signature)
     try:
-        return Session(model_bytes, signature, threads=threads)
+        return Session(model_bytes, signature, threads=threads, external_data=external_data)
     except BundleError as error:
         raise ExportError(
             f"the exported file does not load: {error.message}",
             fix="Replace the layer that this operator came from.",
         ) from error
+
+
+def _check(model: Any, model_bytes: bytes, external_data: Mapping[str, bytes]) -> None:
+    """By path where weights lie beside the graph: the checker looks there whether each file is large enough."""
+    import onnx
+
+    if not external_data:
+        onnx.checker.check_model(model, full_check=True)
+        return
+    with on_disk(model_bytes, {name: len(content) for name, content in external_data.items()}) as path:
+        onnx.checker.check_model(path, full_check=True)
 
 
 def check_outputs(outputs: Tensors, signature: Signature, kind: str) -> None:

@@ -49,7 +49,7 @@ def comparison(first: Bundle, second: Bundle, rows: CommonRows, *, rounds: int, 
         "loss": _loss(first, outputs, rows.labels),
         "answers": _answers(first, outputs),
         "latency": _latency(sessions, rows.inputs, rounds),
-        "size_ratio": _size(second) / _size(first),
+        "size_ratio": second.size_bytes / first.size_bytes,
         "hyperparameters": differences(_hyperparameters(first), _hyperparameters(second)),
         "hardware": hardware(),
         "compared_at": time.time(),
@@ -71,14 +71,10 @@ def _card(bundle: Bundle) -> dict[str, Any]:
     return {
         "digest": bundle.digest,
         "recipe": bundle.manifest.recipe,
-        "model_bytes": _size(bundle),
+        "model_bytes": bundle.size_bytes,
         "reference_loss": bundle.reference.loss_mean,
         "versions": attestation.get("versions", {}),
     }
-
-
-def _size(bundle: Bundle) -> int:
-    return bundle.manifest.files["model.onnx"].size_bytes
 
 
 def _loss(bundle: Bundle, outputs: Mapping[str, Tensors], labels: Array | None) -> dict[str, Any] | None:

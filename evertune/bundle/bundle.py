@@ -147,6 +147,11 @@ class Bundle:
         names = (name, extras.FILE_NAME)
         return self.content_path != self.path and any(os.path.lexists(self.path / each) for each in names)
 
+    @property
+    def size_bytes(self) -> int:
+        """Of the ONNX file and the files with weights that it refers to."""
+        return sum(self.manifest.files[name].size_bytes for name in (MODEL, *self.manifest.external_data))
+
     def model_bytes(self) -> bytes:
         """The ONNX model, hashed again now, so that what is loaded is what was sealed.
 

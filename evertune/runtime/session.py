@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,11 +26,12 @@ class Session:
         signature: What the bundle declares; names and order of inputs and outputs are checked against the graph.
         threads: Intra-operator threads. Spinning is off, so that an idle model costs nothing.
         providers: ONNX Runtime execution providers, best first.
-        external_data: Content of the files, by name, that a model given as bytes refers to for its weights. Of a model
-            given as a path they are read from its folder.
+        external_data: Content of the files, by name, that a model given as bytes refers to for its weights; while it
+            loads they lie in a temporary folder. Of a model given as a path they are read from its folder.
 
     Raises:
-        BundleError: ONNX Runtime refuses the model, or the graph does not have the declared inputs and outputs.
+        BundleError: ONNX Runtime refuses the model, the graph does not have the declared inputs and outputs, or the
+            temporary folder has no room.
     """
 
     def __init__(
@@ -45,13 +48,12 @@ class Session:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors; warnings about the machine are not the user's
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if external_data:
-            names, contents = list(external_data), list(external_data.values())
-            options.add_external_initializers_from_files_in_memory(names, contents, [len(each) for each in contents])
-        source = model if isinstance(model, bytes) else str(model)
         try:
             named = [(name, _OPTIONS.get(name, {})) for name in providers]
-            self._session = ort.InferenceSession(source, options, providers=named)
+            with _source(model, external_data) as source:
+                self._session = ort.InferenceSession(source, options, providers=named)
+        except BundleError:
+            raise
         except Exception as error:  # ONNX Runtime's exceptions share no public base class
             raise BundleError(f"ONNX Runtime refuses the model: {error}", fix="Export it again.") from error
         self.signature = signature
@@ -80,3 +82,28 @@ class Session:
             Named outputs, first axis rows.
         """
         return dict(zip(self._output_names, self._session.run(self._output_names, inputs), strict=True))
+
+
+@contextmanager
+def _source(model: Path | bytes, external_data: Mapping[str, bytes]) -> Iterator[bytes | str]:
+    """What ONNX Runtime is told to load.
+
+    Weights in files it maps, and needs no further copy of. Handed over in memory it copies them twice, and refuses a
+    single one of 2 GB. The folder is this process' own, so that nobody changes what was checked.
+    """
+    if not isinstance(model, bytes):
+        yield str(model)
+    elif not external_data:
+        yield model
+    else:
+        # What is mapped outlives its name, but not everywhere: Windows keeps the file until the process ends.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            try:
+                for name, content in {**external_data, "model.onnx": model}.items():
+                    (Path(folder) / name).write_bytes(content)
+            except OSError as error:
+                raise BundleError(
+                    f"the model's weights do not go into the temporary folder {folder}: {error.strerror}",
+                    fix="Free space there, or set TMPDIR to a folder that has some.",
+                ) from error
+            yield str(Path(folder) / "model.onnx")

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from evertune.tensors import Signature
 from export.converters.source import Predict, Source
+from export.graph import MOST_WEIGHTS_BYTES
 
 
 class Converter(Protocol):
@@ -25,7 +26,15 @@ class Converter(Protocol):
     def forward(self, model: Any, signature: Signature, kind: str) -> Predict:
         """The framework's own forward pass of a model, see `Source.predict`."""
 
-    def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
+    def convert(
+        self,
+        model: Any,
+        signature: Signature,
+        *,
+        kind: str = "classification",
+        reuse: bool = True,
+        most_bytes: int = MOST_WEIGHTS_BYTES,
+    ) -> Source:
         """Converts a model.
 
         Args:
@@ -33,6 +42,7 @@ class Converter(Protocol):
             signature: Declared inputs and outputs.
             kind: Of the task: says what logits become.
             reuse: Allow the graph of an earlier model of the same architecture.
+            most_bytes: Of weights in the graph; with more they lie in a file beside it.
 
         Raises:
             RouteError: Names the operator or layer that does not convert, and what to do.

@@ -19,12 +19,22 @@ from evertune.errors import ExportError
 from evertune.tensors import Signature
 from export.converters.contained import contained, may_fork
 from export.converters.failed import RouteError, crashed, from_json, to_json, too_slow
+from export.external import OnnxFiles, read_data, write_data
+from export.graph import MOST_WEIGHTS_BYTES
 from export.silence import known_noise
 
 _MODEL, _REQUEST, _ANSWER, _ERROR = "model.keras", "request.json", "model.onnx", "error.json"
 
 
-def convert_elsewhere(model: Any, signature: Signature, *, kind: str, backend: str, seconds: float) -> bytes:
+def convert_elsewhere(
+    model: Any,
+    signature: Signature,
+    *,
+    kind: str,
+    backend: str,
+    seconds: float,
+    most_bytes: int = MOST_WEIGHTS_BYTES,
+) -> OnnxFiles:
     """The model as ONNX, made by the converter of `backend` in a process of its own.
 
     Args:
@@ -33,6 +43,7 @@ def convert_elsewhere(model: Any, signature: Signature, *, kind: str, backend: s
         kind: Of the task.
         backend: "torch" or "tensorflow".
         seconds: Then the process is killed.
+        most_bytes: As in `Converter.convert`.
 
     Raises:
         RouteError: The model cannot be saved, or the process took too long, crashed or refused.
@@ -41,7 +52,12 @@ def convert_elsewhere(model: Any, signature: Signature, *, kind: str, backend: s
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _save_apart(model, folder, seconds)
-        request = {"signature": signature.to_json(), "kind": kind, "classes": _classes(model)}
+        request = {
+            "signature": signature.to_json(),
+            "kind": kind,
+            "classes": _classes(model),
+            "most_bytes": most_bytes,
+        }
         (folder / _REQUEST).write_text(json.dumps(request))
         environment = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
@@ -51,7 +67,7 @@ def convert_elsewhere(model: Any, signature: Signature, *, kind: str, backend: s
         except subprocess.TimeoutExpired:
             raise too_slow(what, seconds) from None
         if (folder / _ANSWER).is_file():
-            return (folder / _ANSWER).read_bytes()
+            return OnnxFiles((folder / _ANSWER).read_bytes(), read_data(folder))
         if (folder / _ERROR).is_file():
             raise RouteError.of(from_json(json.loads((folder / _ERROR).read_text())))
         raise crashed(what, done.returncode)
@@ -99,16 +115,17 @@ def main() -> None:
     folder = Path(sys.argv[1])
     request = json.loads((folder / _REQUEST).read_text())
     try:
-        content = _converted(folder, request)
+        files = _converted(folder, request)
     except ExportError as error:
         (folder / _ERROR).write_text(json.dumps(to_json(error)))
         return
     partial = folder / "partial"
-    partial.write_bytes(content)
+    write_data(folder, files.external_data)
+    partial.write_bytes(files.model_bytes)
     partial.rename(folder / _ANSWER)
 
 
-def _converted(folder: Path, request: dict[str, Any]) -> bytes:
+def _converted(folder: Path, request: dict[str, Any]) -> OnnxFiles:
     import keras
 
     from export.converters import converter_for
@@ -122,7 +139,10 @@ def _converted(folder: Path, request: dict[str, Any]) -> bytes:
             fix="Define layers at the top of a module, with a get_config, and compute in them with keras.ops.",
         ) from error
     signature = Signature.from_json(request["signature"])
-    return converter_for(model).convert(model, signature, kind=request["kind"], reuse=False).model_bytes
+    source = converter_for(model).convert(
+        model, signature, kind=request["kind"], reuse=False, most_bytes=request["most_bytes"]
+    )
+    return OnnxFiles(source.model_bytes, source.external_data)
 
 
 def _module(name: str, file: str) -> Any:

@@ -8,6 +8,7 @@ exception.
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from export.converters.host_side import refuse_host_side
 from export.converters.precision import full_precision
 from export.converters.source import Predict, Source
 from export.converters.tensorflow_operators import spell_out
-from export.graph import finish
+from export.graph import MOST_BYTES, MOST_WEIGHTS_BYTES, finish_files
 from export.verify import check_width
 
 OPSET = 18  # tf2onnx refuses 20
@@ -44,11 +45,20 @@ class KerasTensorflowConverter:
         """See `Converter.forward`."""
         return _Forward(model, signature)
 
-    def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
+    def convert(
+        self,
+        model: Any,
+        signature: Signature,
+        *,
+        kind: str = "classification",
+        reuse: bool = True,
+        most_bytes: int = MOST_WEIGHTS_BYTES,
+    ) -> Source:
         """See `Converter.convert`."""
         refuse_host_side(model)
         forward = _Forward(model, signature)
         forward.check()
+        refuse_large(model)
         try:
             proto = forward.to_onnx()
         except ExportError:
@@ -57,7 +67,8 @@ class KerasTensorflowConverter:
             raise RouteError.of(explain(error, forward.on_example, _PROBLEM)) from error
         spell_out(proto.graph)
         _refuse_unknown(proto, model)
-        return Source(finish(proto, signature), forward)
+        files = finish_files(proto, signature, most_bytes=most_bytes)
+        return Source(files.model_bytes, forward, external_data=files.external_data)
 
 
 class _Forward:
@@ -128,6 +139,27 @@ class _Forward:
             proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
         _fix_captured(proto.graph, traced)
         return proto
+
+
+def refuse_large(model: Any, most_bytes: int = MOST_BYTES) -> None:
+    """tf2onnx has TensorFlow put the weights into its own graph, which is one message too; torch does not.
+
+    Args:
+        model: Built.
+        most_bytes: Of weights.
+
+    Raises:
+        RouteError: It has more.
+    """
+    import tensorflow as tf
+
+    size = sum(math.prod(each.shape) * tf.as_dtype(each.dtype).size for each in model.variables)
+    if size > most_bytes:
+        raise RouteError(
+            f"the model {_PROBLEM}: it has {size:,} bytes of weights, TensorFlow's graph holds {most_bytes:,}",
+            fix="Install torch, which exports it in TensorFlow's place, and leave [export] routes as it is.",
+            size_bytes=size,
+        )
 
 
 def _fix_captured(graph: Any, traced: Any) -> None:

@@ -18,6 +18,7 @@ from export.converters.host_side import refuse_host_side
 from export.converters.precision import full_precision
 from export.converters.source import Predict, Source
 from export.converters.tracer import Tracer
+from export.graph import MOST_WEIGHTS_BYTES
 
 
 class KerasTorchConverter:
@@ -36,10 +37,18 @@ class KerasTorchConverter:
         """See `Converter.forward`."""
         return _Forward(model, signature, KERAS)
 
-    def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
+    def convert(
+        self,
+        model: Any,
+        signature: Signature,
+        *,
+        kind: str = "classification",
+        reuse: bool = True,
+        most_bytes: int = MOST_WEIGHTS_BYTES,
+    ) -> Source:
         """See `Converter.convert`."""
         refuse_host_side(model)
-        return self._tracer.source(_Forward(model, signature, KERAS), reuse=reuse)
+        return self._tracer.source(_Forward(model, signature, KERAS), reuse=reuse, most_bytes=most_bytes)
 
 
 class _Forward(TorchForward):

@@ -14,7 +14,7 @@ from evertune.tensors import Array, Signature, Tensors
 from export.converters.sklearn_graph import OPSET, with_boundary
 from export.converters.sklearn_rows import answer, class_places, is_regressor, matrix, width
 from export.converters.source import Predict, Source
-from export.graph import finish
+from export.graph import MOST_WEIGHTS_BYTES, finish_files
 
 _OPSETS = {"": OPSET, "ai.onnx.ml": 3}
 
@@ -40,7 +40,15 @@ class SklearnConverter:
 
         return predict
 
-    def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
+    def convert(
+        self,
+        model: Any,
+        signature: Signature,
+        *,
+        kind: str = "classification",
+        reuse: bool = True,
+        most_bytes: int = MOST_WEIGHTS_BYTES,
+    ) -> Source:
         """See `Converter.convert`."""
         spec, *others = signature.outputs
         if others:
@@ -54,10 +62,9 @@ class SklearnConverter:
         proto = _convert(model, width(signature.inputs))
         output = proto.graph.output[0 if is_regressor(model) else 1]
         places = _places(model, columns, width(signature.inputs))
-        return Source(
-            finish(with_boundary(proto, output.name, places, signature), signature),
-            self.forward(model, signature, kind),
-        )
+        bounded = with_boundary(proto, output.name, places, signature)
+        files = finish_files(bounded, signature, most_bytes=most_bytes)
+        return Source(files.model_bytes, self.forward(model, signature, kind), external_data=files.external_data)
 
 
 def _places(model: Any, outputs: int, columns: int) -> Array | None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from evertune.tensors import Signature
-from export.graph import finish, strip_texts
+from export.external import OnnxFiles, leave_out
+from export.graph import MOST_WEIGHTS_BYTES, finish_files, strip_texts
 from export.silence import known_noise
 
 
@@ -50,17 +51,40 @@ class Template:
         """Whether the variables have the same shapes in the same order."""
         return _shapes(variables) == self.shapes
 
-    def fill(self, variables: Sequence[Any], signature: Signature) -> bytes:
-        """The graph with the values of `variables`, optimised and finished: the bytes of a fresh export."""
+    def fill(
+        self, variables: Sequence[Any], signature: Signature, *, most_bytes: int = MOST_WEIGHTS_BYTES
+    ) -> OnnxFiles:
+        """The graph with the values of `variables`, optimised and finished: the bytes of a fresh export.
+
+        Args:
+            variables: Of the shapes that the template was made for.
+            signature: Inputs and outputs.
+            most_bytes: Of `variables` in the graph; with more they lie beside it.
+        """
         import onnx
         from onnxscript import optimizer
 
         proto = onnx.ModelProto.FromString(self.model_bytes)
+        if sum(variables[place].nbytes for place in self.places.values()) > most_bytes:
+            return self._fill_beside(proto, variables, signature)
         for item in proto.graph.initializer:
             if item.name in self.places:
                 item.raw_data = _raw(variables[self.places[item.name]])
         with known_noise():
-            return finish(optimizer.optimize(proto), signature)
+            return finish_files(optimizer.optimize(proto), signature, most_bytes=most_bytes)
+
+    def _fill_beside(self, proto: Any, variables: Sequence[Any], signature: Signature) -> OnnxFiles:
+        """The optimizer sees the model's own tensors; the message that comes of it never holds a large one."""
+        from onnx_ir.tensor_adapters import TorchTensor
+        from onnxscript import ir, optimizer
+
+        model = ir.serde.deserialize_model(proto)
+        for name, place in self.places.items():
+            model.graph.initializers[name].const_value = TorchTensor(variables[place].detach(), name=name)
+        with known_noise():
+            optimizer.optimize(model)
+            values = leave_out(model.graph)
+            return finish_files(ir.serde.serialize_model(model), signature, values=values)
 
 
 def variable_places(program: Any, variables: Sequence[Any]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from export.converters.blame import module_words
 from export.converters.forward import TorchForward
 from export.converters.source import Predict, Source
 from export.converters.tracer import Tracer
+from export.graph import MOST_WEIGHTS_BYTES
 
 
 class TorchModuleConverter:
@@ -34,11 +35,19 @@ class TorchModuleConverter:
         """See `Converter.forward`."""
         return _Forward(model.eval(), signature, kind)
 
-    def convert(self, model: Any, signature: Signature, *, kind: str = "classification", reuse: bool = True) -> Source:
+    def convert(
+        self,
+        model: Any,
+        signature: Signature,
+        *,
+        kind: str = "classification",
+        reuse: bool = True,
+        most_bytes: int = MOST_WEIGHTS_BYTES,
+    ) -> Source:
         """See `Converter.convert`. The module is put into evaluation mode."""
         _refuse_halves(model)
         model.eval()  # else dropout and batch normalisation would be exported as in training
-        return self._tracer.source(_Forward(model, signature, kind), reuse=reuse)
+        return self._tracer.source(_Forward(model, signature, kind), reuse=reuse, most_bytes=most_bytes)
 
 
 def _refuse_halves(model: Any) -> None:

@@ -14,7 +14,7 @@ from export.converters.fingerprint import fingerprint
 from export.converters.forward import TorchForward
 from export.converters.source import Source
 from export.converters.template import Template, variable_places
-from export.graph import BATCH
+from export.graph import BATCH, MOST_WEIGHTS_BYTES
 from export.silence import known_noise
 
 OPSET = 20  # the first with Gelu as one operator; ONNX Runtime >= 1.31 knows it
@@ -35,8 +35,8 @@ class Tracer:
         self._by_program: OrderedDict[str, Template] = OrderedDict()
         self._lock = threading.Lock()
 
-    def source(self, forward: TorchForward, *, reuse: bool) -> Source:
-        """The model as ONNX.
+    def source(self, forward: TorchForward, *, reuse: bool, most_bytes: int = MOST_WEIGHTS_BYTES) -> Source:
+        """The model as ONNX; the arguments are those of `Converter.convert`.
 
         Raises:
             ExportError: See `Converter.convert`.
@@ -46,11 +46,13 @@ class Tracer:
         with self._lock:  # torch's exporter keeps state of its own in globals
             template = self._kept(forward) if reuse else None
             if template is not None:
-                return Source(template.fill(forward.variables(), signature), forward, reused=True)
-            template, reused = self._trace(forward, reuse)
-            if template.settled:
-                self._by_model[model] = signature, template
-            return Source(template.fill(forward.variables(), signature), forward, reused=reused)
+                reused = True
+            else:
+                template, reused = self._trace(forward, reuse)
+                if template.settled:
+                    self._by_model[model] = signature, template
+            files = template.fill(forward.variables(), signature, most_bytes=most_bytes)
+            return Source(files.model_bytes, forward, reused=reused, external_data=files.external_data)
 
     def _kept(self, forward: TorchForward) -> Template | None:
         made_for, template = self._by_model.get(forward.model, (None, None))

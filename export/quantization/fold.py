@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evertune.tensors import Signature
+from export.external import is_external
 from export.graph import finish, graphs
 from export.quantization.quiet import quiet_runtime
 
@@ -21,6 +22,8 @@ _FUSED = {"MatMul", "Gemm", "Conv", "ConvTranspose"}
 def optimise(model_bytes: bytes, signature: Signature) -> bytes:
     """The same model with constants folded and operators fused, or unchanged where there is nothing to fuse.
 
+    Weights beside the graph are not folded either: they would have to go through one message.
+
     Args:
         model_bytes: As `export.graph.finish` left it.
         signature: Of the model.
@@ -28,7 +31,7 @@ def optimise(model_bytes: bytes, signature: Signature) -> bytes:
     Returns:
         ONNX bytes; the same in every process.
     """
-    if not operators(model_bytes) & _FUSED:
+    if is_external(_parsed(model_bytes)) or not operators(model_bytes) & _FUSED:
         return model_bytes
     try:
         return finish(fold(model_bytes), signature)
@@ -66,9 +69,14 @@ def fold(model_bytes: bytes) -> ModelProto:
 
 def operators(model_bytes: bytes) -> set[str]:
     """Kinds of operators in the graph and its subgraphs."""
+    return {node.op_type for graph in graphs(_parsed(model_bytes).graph) for node in graph.node}
+
+
+def _parsed(model_bytes: bytes) -> ModelProto:
     import onnx
 
-    return {node.op_type for graph in graphs(onnx.ModelProto.FromString(model_bytes).graph) for node in graph.node}
+    model: ModelProto = onnx.ModelProto.FromString(model_bytes)
+    return model
 
 
 def _subtractions_to_additions(graph: GraphProto) -> None:

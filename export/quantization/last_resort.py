@@ -57,6 +57,7 @@ def retrained(model: Any, task: Task, splits: Splits, source: Source, *, seed: i
     if not isinstance(source.predict, TorchForward):
         return None
     with fine_tuned(source.predict, splits.train.inputs, samples_of(splits.calibration), seed=seed):
+        # In one file: what lies in two has no candidates to mend.
         content = converter_for(model).convert(model, task.signature, kind=task.kind).model_bytes
     return optimise(content, task.signature)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from evertune.errors import ExportError
 from evertune.rows import Rows
 from evertune.tensors import Signature
+from export.external import is_external
 from export.graph import finish
 from export.quantization.fold import fold, operators
 from export.quantization.four_bit import to_four_bit
@@ -37,7 +38,8 @@ class Quantizer:
         samples: The inputs of those rows.
 
     Raises:
-        ExportError: ONNX Runtime cannot prepare the model, or there is nothing in it to quantize.
+        ExportError: ONNX Runtime cannot prepare the model, its weights lie beside the graph, or there is nothing in it
+            to quantize.
     """
 
     def __init__(self, model_bytes: bytes, signature: Signature, rows: Rows) -> None:
@@ -45,6 +47,7 @@ class Quantizer:
         self.signature = signature
         self.samples = samples_of(rows)
         self._integers = IntegerQuantizer(self.samples)
+        _require_one_file(model_bytes)
         _require_arithmetic(model_bytes)
         try:
             self._prepared = _prepare(model_bytes)
@@ -102,6 +105,17 @@ def _all_operators(recipe: Recipe) -> Any:
     from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
     return QLinearOpsRegistry if recipe.qoperator else QDQRegistry
+
+
+def _require_one_file(model_bytes: bytes) -> None:
+    """The quantizers hand the whole model over as one message of protobuf's, and so does folding before them."""
+    import onnx
+
+    if is_external(onnx.ModelProto.FromString(model_bytes)):
+        raise ExportError(
+            "has weights beside the graph, which quantizers do not take",
+            fix="Nothing: FP32 ships.",
+        )
 
 
 def _require_arithmetic(model_bytes: bytes) -> None:

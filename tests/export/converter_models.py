@@ -114,6 +114,7 @@ def silent_failures() -> dict[str, Any]:
     import tensorflow as tf
 
     from evertune.settings import ExportSettings
+    from export.converters.keras_tensorflow import refuse_large
     from export.pipeline import convert
 
     layers: Any = keras.layers
@@ -144,6 +145,13 @@ def silent_failures() -> dict[str, Any]:
         assert [value.name for value in session._session.get_inputs()] == ["x"]
         return parity.absolute
 
+    def large(model: Any) -> str:
+        try:
+            refuse_large(model, most_bytes=1000)
+        except ExportError as error:
+            return str(error)
+        return "passed"
+
     def any_length() -> float:
         ids = keras.Input((None,), dtype="int64", name="ids")
         hidden = layers.LSTM(4)(layers.Embedding(9, 3)(ids))
@@ -161,6 +169,8 @@ def silent_failures() -> dict[str, Any]:
     sides = [layers.Dense(3, activation="softmax")(numbers), layers.Dense(2)(numbers)]
     extra = Signature(VECTOR.inputs, (*VECTOR.outputs, TensorSpec("side", "float32", (2,))))
     two_outputs = convert(keras.Model(numbers, sides), extra, {"x": vectors}, ExportSettings())[2].absolute
+    wide = keras.Model(numbers, layers.Dense(3, activation="softmax")(layers.Dense(300)(numbers)))
+    beside, _, far = convert(wide, VECTOR, {"x": vectors}, ExportSettings(max_file_bytes=1000))
     return {
         "host side": [
             refused_layer(layers.Hashing(3)),
@@ -168,6 +178,8 @@ def silent_failures() -> dict[str, Any]:
             refused_layer(layers.StringLookup(vocabulary=["a"])),
             refused_layer(layers.TextVectorization(vocabulary=["a"])),
         ],
+        "weights beside": far.absolute if beside.external_data else "in the graph",
+        "large": large(wide),
         "two outputs": two_outputs,
         "any length": any_length(),
         "expm1": difference(

@@ -89,7 +89,7 @@ def test_keras_on_tensorflow_keeps_the_contract_and_what_failed_silently_passes_
     assert (first["secrets"], first["frameworks"]) == ([], ["tensorflow"])
     found = first["silent"]
     passing = ("two inputs", "two outputs", "gelu", "normalization", "layer normalization", "lstm", "gru", "any length")
-    for name in (*passing, "discretization", "expm1", "mixed precision"):
+    for name in (*passing, "weights beside", "discretization", "expm1", "mixed precision"):
         assert found[name] < 1e-5, name
     assert "ONNX has no operator for BesselJ0 in layer 'odd'" in found["odd"]
     assert "layer 'table' is a IntegerLookup" in found["lookup"]
@@ -97,6 +97,7 @@ def test_keras_on_tensorflow_keeps_the_contract_and_what_failed_silently_passes_
     assert found["host side"] == ["Hashing", "HashedCrossing", "StringLookup", "TextVectorization"]
     assert "layer 'pair' fixes the number of rows" in found["rows"]
     assert "layer 'fork' branches on the values" in found["branch"]
+    assert "9,612 bytes of weights, TensorFlow's graph holds 1,000" in found["large"]
 
 
 @pytest.mark.parametrize("name", ["keras", "torch"])

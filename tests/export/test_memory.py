@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from evertune.runtime import Session
 from evertune.runtime.session import CPU
 from evertune.tensors import Signature
+from export.external import OnnxFiles
 from export.memory import measure_memory
 
 GraphMaker = Callable[..., bytes]
@@ -39,7 +40,7 @@ def with_ballast(megabytes: int) -> bytes:
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_growth_is_that_of_the_model_whatever_came_before_it(linear: GraphMaker, signature: Signature) -> None:
     small, large = linear(), with_ballast(32)
-    models = {"first": small, "large": large, "small": small}
+    models = {"first": OnnxFiles(small), "large": OnnxFiles(large), "small": OnnxFiles(small)}
     rows = {"x": np.zeros((1, 4), np.float32)}
     found = measure_memory(models, Session(small, signature), rows, CPU)
     assert list(found) == ["first", "large", "small"]
@@ -50,6 +51,6 @@ def test_growth_is_that_of_the_model_whatever_came_before_it(linear: GraphMaker,
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_a_model_that_does_not_load_leaves_the_others_their_figures(linear: GraphMaker, signature: Signature) -> None:
-    models = {"broken": b"no model", "sound": linear()}
+    models = {"broken": OnnxFiles(b"no model"), "sound": OnnxFiles(linear())}
     found = measure_memory(models, Session(linear(), signature), {"x": np.zeros((1, 4), np.float32)}, CPU)
     assert list(found) == ["sound"]

@@ -19,6 +19,7 @@ from evertune.settings import ExportSettings
 from evertune.tensors import Signature, TensorSpec
 from export.converters.contained import contained
 from export.converters.failed import RouteError
+from export.external import DATA
 from export.pipeline import convert
 
 IDS = Signature((TensorSpec("ids", "int64", (None,)),), (TensorSpec("probabilities", "float32", (3,)),))
@@ -79,8 +80,10 @@ def recurrent(*layers: Any) -> Any:
 
 def test_what_torch_cannot_export_tensorflow_does_in_a_process_of_its_own() -> None:
     before = "tensorflow" in sys.modules
-    source, session, parity = convert(recurrent(Doubled()), IDS, ROWS, ExportSettings())
+    model, settings = recurrent(Doubled(), keras.layers.Dense(300)), ExportSettings(max_file_bytes=1000)
+    source, session, parity = convert(model, IDS, ROWS, settings)
     assert parity.absolute < 1e-5
+    assert len(source.external_data[DATA]) > 1000
     assert "LSTM" in {node.op_type for node in onnx.ModelProto.FromString(source.model_bytes).graph.node}
     assert session.run({"ids": ROWS["ids"][:, :3].copy()})["probabilities"].shape == (80, 3)
     assert ("tensorflow" in sys.modules) is before  # another test of this process may have imported it
