@@ -49,6 +49,7 @@ def project(tmp_path: Path) -> Project:
     """Without a champion, on ports that are free now."""
     keys = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     (tmp_path / "evertune.toml").write_text("".join(f"{key} = {port}\n" for key, port in keys.items()))
+    (tmp_path / "task.py").write_text('class Task:\n    name = "shoes"\n')  # whose jobs the worker takes
     return load_project(tmp_path)
 
 
