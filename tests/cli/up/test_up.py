@@ -21,6 +21,19 @@ from evertune.settings import Project, load_project
 pytestmark = pytest.mark.timeout(240)
 _PATIENCE_SECONDS = 90.0
 _EVERTUNE = str(Path(sys.executable).with_name("evertune"))
+_TASK = """from evertune import task
+from evertune.tensors import TensorSpec
+
+
+class Task(task.Task):  # whose jobs the worker takes
+    name = "shoes"
+    labels = ("left", "right")
+    inputs = (TensorSpec("x", "float32", (2,)),)
+
+    def load(self): ...
+
+    def build(self, hp): ...
+"""
 _PORTS = ("serve.port", "monitor.port", "retune.port", "up.prometheus_port", "up.alertmanager_port")
 _MISSING = [name for name in ("prometheus", "prometheus-alertmanager") if not Path("/usr/bin", name).exists()]
 
@@ -49,7 +62,7 @@ def project(tmp_path: Path) -> Project:
     """Without a champion, on ports that are free now."""
     keys = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     (tmp_path / "evertune.toml").write_text("".join(f"{key} = {port}\n" for key, port in keys.items()))
-    (tmp_path / "task.py").write_text('class Task:\n    name = "shoes"\n')  # whose jobs the worker takes
+    (tmp_path / "task.py").write_text(_TASK)
     return load_project(tmp_path)
 
 
