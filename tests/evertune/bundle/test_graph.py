@@ -122,6 +122,7 @@ HONEST = {
     "learned trees": model(helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", f=[1.0] * 999)),
     "nested graphs": model(nested(20)),
 }
+GIANT: dict[str, Any] = {"value": ints("", 1 << 40), "value_ints": [1 << 40], "value_int": 1 << 40}
 HOSTILE: dict[str, tuple[ModelProto | bytes, str]] = {
     "a library's operator": (model(helper.make_node("Run", ["x"], ["y"], domain="evil")), "operator evil:Run"),
     "a file's operator": (
@@ -145,7 +146,7 @@ HOSTILE: dict[str, tuple[ModelProto | bytes, str]] = {
             + attribute_first(helper.make_node("Constant", [], ["n"], **{name: value})),
             "over 1000000000 elements",
         )
-        for name, value in (("value", ints("", 1 << 40)), ("value_ints", [1 << 40]), ("value_int", 1 << 40))
+        for name, value in GIANT.items()
     },
     "giant noise, its shape in long tags": (
         model().SerializeToString()
