@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evertune.bundle import Bundle
@@ -19,12 +19,24 @@ def attested_for(bundle: Bundle, target: str) -> dict[str, Any]:
 
 def still_pending(bundle: Bundle) -> list[dict[str, Any]]:
     """What no `evertune measure` has measured since."""
-    found = list((bundle.attestation() or {}).get("pending", ()))
+    found = _pending(bundle.attestation() or {})
     for record in bundle.measurements():
         if "recipes" in record:
             found = [each for each in found if each["target"] != record["target"]]
-        found += record.get("pending", ())
+        found += _pending(record)
     return found
+
+
+def _pending(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Nobody signs a measurement: what is malformed is passed over."""
+    found = record.get("pending")
+    return [each for each in found if _is_pending(each)] if isinstance(found, list) else []
+
+
+def _is_pending(each: Any) -> bool:
+    if not isinstance(each, dict) or not isinstance(each.get("recipes"), list):
+        return False
+    return all(isinstance(text, str) for text in (each.get("target"), each.get("what"), *each["recipes"]))
 
 
 def command_for(bundle: Bundle, target: str) -> str | None:

@@ -19,12 +19,15 @@ import numpy as np
 from benchmarks._bundle_faults.victim import Mutant
 from evertune.bundle import FileEntry
 from evertune.bundle.canonical import to_canonical
+from evertune.bundle.measurements import FOLDER as MEASUREMENTS
 
 Mutation = Callable[[Mutant, np.random.Generator], None]
 
 
 def _files(mutant: Mutant) -> list[Path]:
-    return sorted(path for path in mutant.folder.rglob("*") if path.is_file())
+    """Without measurements: a bundle without one, or with other ones, is sound."""
+    found = (path for path in mutant.folder.rglob("*") if path.is_file() and path.parent.name != MEASUREMENTS)
+    return sorted(found)
 
 
 def _one(mutant: Mutant, rng: np.random.Generator) -> Path:
@@ -194,7 +197,10 @@ def _far(mutation: Mutation) -> Mutation:
 
 def _extras_paths(mutant: Mutant, rng: np.random.Generator) -> None:
     """`extras.json` lists files elsewhere; an object store may hold any name."""
-    names = ("../evil", "/etc/cron.d/x", "training/../../evil", "training", "training//x", "content/x", "training/a\0b")
+    names = (
+        *("../evil", "/etc/cron.d/x", "training/../../evil", "training", "training//x", "content/x", "training/a\0b"),
+        *("training/" + "é" * 200, "training" + "/é" * 19 + "/" + "é" * 200, "training" + ("/" + "x" * 200) * 19),
+    )
     name = names[int(rng.integers(len(names)))]
     path = mutant.folder / "extras.json"
     entries = json.loads(path.read_bytes())

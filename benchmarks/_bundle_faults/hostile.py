@@ -13,6 +13,7 @@ from benchmarks._bundle_faults.damage import Mutation
 from benchmarks._bundle_faults.victim import DATA, Mutant, graph
 from evertune.bundle import FileEntry
 from evertune.bundle.canonical import to_canonical
+from evertune.bundle.measurements import FOLDER as MEASUREMENTS
 
 _PARTS = ("calibration.json", "reference.json", "golden.json", "preprocessing.json")
 _PATHS = (
@@ -168,7 +169,7 @@ def _graphs(mutant: Mutant, rng: np.random.Generator) -> None:
         TensorProto(name="t", data_type=1, dims=[-1]),
     )
     size = helper.make_tensor("n", TensorProto.INT64, [2], [big, big])
-    kind = int(rng.integers(5))
+    kind = int(rng.integers(6))
     if kind == 0:
         made = graph(external=external[int(rng.integers(len(external)))])
     elif kind == 1:
@@ -177,10 +178,57 @@ def _graphs(mutant: Mutant, rng: np.random.Generator) -> None:
         made = graph(nodes=(nodes[int(rng.integers(len(nodes)))],), tensors=(size,))
     elif kind == 3:
         made = graph(tensors=(tensors[int(rng.integers(len(tensors)))],))
+    elif kind == 4:
+        made = _misread(big, rng)
     else:
         made = (rng.bytes(int(rng.integers(1, 999))), b"", graph()[: int(rng.integers(1, 40))])[int(rng.integers(3))]
     (mutant.content / "model.onnx").write_bytes(made)
     mutant.reseal()
+
+
+def _misread(elements: int, rng: np.random.Generator) -> bytes:
+    """A graph whose bytes say more to ONNX Runtime than to a reader that expects one order and short tags."""
+    from onnx import NodeProto, helper
+
+    if rng.integers(2):
+        hidden = helper.make_node(f"Op{rng.integers(99)}", ["x"], ["z"], domain="evil").SerializeToString()
+        return graph() + _field(7, _field(1, hidden), long=True)
+    names = (
+        {"value_int": elements},
+        {"value_ints": [elements, 2]},
+        {"value": helper.make_tensor("", 7, [1], [elements])},
+    )
+    constant = helper.make_node("Constant", [], ["n"], **names[int(rng.integers(3))])
+    first = NodeProto(attribute=constant.attribute).SerializeToString()
+    rest = NodeProto(output=["n"], op_type="Constant").SerializeToString()
+    return graph(nodes=(helper.make_node("ConstantOfShape", ["n"], ["z"]),)) + _field(7, _field(1, first + rest))
+
+
+def _field(number: int, content: bytes, *, long: bool = False) -> bytes:
+    """A field of under 128 bytes, by hand; `long`: 2**32 is added to its tag, which ONNX Runtime does not see."""
+    tag = number << 3 | 2
+    return (bytes([tag | 128, 128, 128, 128, 16]) if long else bytes([tag])) + bytes([len(content)]) + content
+
+
+def _measurements(mutant: Mutant, rng: np.random.Generator) -> None:
+    """A record that is none, under the right name; or a sound one whose bytes changed."""
+    folder = mutant.folder / MEASUREMENTS
+    bad = _NEVER_A_NUMBER[int(rng.integers(len(_NEVER_A_NUMBER)))]
+    target = _NEVER_A_LIST[int(rng.integers(2))]
+    kind = int(rng.integers(5))
+    records = (
+        {"target": "cpu", "measured_at": bad},
+        {"target": target},
+        {"measured_at": 1.0},
+        _deep(),
+        {"target": "cpu"},
+    )
+    content = json.dumps(records[kind], sort_keys=True, separators=(",", ":")).encode() + b" " * (kind == 4)
+    (folder / f"{FileEntry.of(content).sha256}.json").write_bytes(content)
+    if rng.integers(2):
+        (sound,) = (path for path in folder.iterdir() if b"study" in path.read_bytes())
+        sound.write_bytes(sound.read_bytes()[: int(rng.integers(20))])
+    mutant.remote = bool(rng.integers(2))
 
 
 def _lies(mutant: Mutant, rng: np.random.Generator) -> None:
@@ -214,5 +262,6 @@ HOSTILE: Mapping[str, Mutation] = MappingProxyType(
         "spellings of the manifest, resealed": _spellings,
         "hostile graphs, resealed": _graphs,
         "weights and golden rows, resealed": _lies,
+        "measurements, hashed anew": _measurements,
     }
 )

@@ -17,8 +17,9 @@ def read(mutant: Mutant, cache: Path) -> dict[str, str]:
     trusted = {mutant.victim.public_key} if mutant.trusts else set()
     url = f"local://{mutant.store}" if mutant.remote else str(mutant.store)
     try:
-        bundle = BundleStore(url, cache=cache, trusted=trusted).get(mutant.folder.name)
+        bundle = BundleStore(url, cache=cache, trusted=trusted).get(mutant.folder.name, fresh=True)
         bundle.attestation()
+        bundle.measurements()
         _ = bundle.training_path
         bundle.verified_session()
     except BundleError as error:

@@ -90,7 +90,8 @@ def make_victim(folder: Path) -> Victim:
     bundles = []
     for name in ("weather", "harvest"):
         _write(folder / name, name)
-        bundles.append(store.put(folder / name, attestation={"lineage": {"study": name}}, training=training))
+        bundle = store.put(folder / name, attestation={"lineage": {"study": name}}, training=training)
+        bundles.append(store.add_measurement(bundle.digest, {"target": "cpu", "measured_at": 1.0, "study": name}))
     return Victim(bundles[0].path, bundles[1].path, public_key)
 
 

@@ -32,7 +32,7 @@ def bundle_text(facts: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield from _attested(attestation)
     yield Text(_signed(facts["signed_by"]))
     for record in facts["measurements"]:
-        yield from measured(record) if "recipes" in record else _exported(record)
+        yield from _beside(record)
     for each in facts["pending"]:
         yield Text(f"pending on {each['target']}: {', '.join(each['recipes'])}: {each['what']}")
 
@@ -113,6 +113,13 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
                 yield f"{prefix}{name}", ",".join(str(item) for item in value if not isinstance(item, dict | list))
         elif value is not None:
             yield f"{prefix}{name}", value
+
+
+def _beside(record: Mapping[str, Any]) -> Iterator[RenderableType]:
+    try:
+        yield from list(measured(record) if "recipes" in record else _exported(record))
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):  # nobody signs one, so it may be anything
+        yield Text(f"A measurement on {record['target'][:80]} that has not the form of one; see --json")
 
 
 def measured(record: Mapping[str, Any]) -> Iterator[RenderableType]:

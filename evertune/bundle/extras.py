@@ -24,6 +24,8 @@ TRAINING = "training"
 _BESIDE = {"content", ATTESTATION, TRAINING, FILE_NAME, SIGNATURES, MEASUREMENTS}
 _TRAINING_FILE = re.compile(rf"{TRAINING}(/[^/\\\x00]{{1,200}}){{1,20}}")
 _MOST_TRAINING_BYTES = 1 << 40  # of one file
+# Of a path and of each part of it, in UTF-8: no file system takes longer names, and the folder around needs room.
+_LONGEST_PATH_BYTES, _LONGEST_NAME_BYTES = 1000, 255
 
 
 def read_extras(attestation: Mapping[str, Any], training: Path | None) -> dict[str, bytes]:
@@ -78,7 +80,7 @@ def entries(content: bytes) -> dict[str, FileEntry]:
     """
     data = from_canonical(content, FILE_NAME)
     for name in data:
-        if not (name == ATTESTATION or _TRAINING_FILE.fullmatch(name)) or {".", ".."} & set(name.split("/")):
+        if name != ATTESTATION and not _is_training_file(name):
             raise damaged(FILE_NAME, f"lists the path {name[:140]!r}, which is not allowed")
         if any(str(parent) in data for parent in PurePosixPath(name).parents):
             raise damaged(FILE_NAME, f"lists {name[:140]!r} below a file")
@@ -97,6 +99,12 @@ def check_names(bundle: Path) -> None:
     for name in sorted(os.listdir(bundle)):
         if name not in _BESIDE and not name.startswith("."):
             raise damaged(name, "does not belong to a bundle")
+
+
+def _is_training_file(name: str) -> bool:
+    parts = [part.encode() for part in name.split("/")]
+    too_long = len(name.encode()) > _LONGEST_PATH_BYTES or max(map(len, parts)) > _LONGEST_NAME_BYTES
+    return _TRAINING_FILE.fullmatch(name) is not None and not {b".", b".."} & set(parts) and not too_long
 
 
 def _walk(folder: Path) -> Iterator[str]:

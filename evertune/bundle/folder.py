@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from evertune.bundle import measurements
 from evertune.bundle.audit import DIGEST, copy_plain, read_content
 from evertune.errors import BundleError
 from evertune.files import sync_folder, write_atomic
@@ -31,7 +32,7 @@ class FolderStore:
         Args:
             digest: Of the bundle.
             files: All of it.
-            replace: Replace a sound one, too.
+            replace: Replace a sound one, too. What was measured of one that is replaced stays.
 
         Raises:
             BundleError: A file was changed while it was copied, or two names cannot be in one folder.
@@ -80,6 +81,7 @@ class FolderStore:
             if replace or not _is_sound(target):
                 former = Path(tempfile.mkdtemp(dir=self.root, prefix=".put-"))
                 os.rename(target, former / "former")
+                measurements.move(former / "former", scratch)  # no put knows them: other machines added them
                 os.rename(scratch, target)
                 shutil.rmtree(former, ignore_errors=True)
 

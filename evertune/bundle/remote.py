@@ -66,7 +66,7 @@ class RemoteStore:
             again: Although it is in the cache: what lies beside the content may have changed.
 
         Raises:
-            BundleError: A file is missing, is no plain object, or is not what was sealed.
+            BundleError: A file is missing, is no plain object, or is not what was sealed, or the cache cannot hold it.
         """
         cached = self._cache.fetch(digest)
         if cached is not None and not again and _sound(cached):
@@ -74,8 +74,15 @@ class RemoteStore:
         system, root = self._system()
         if not system.exists(f"{root}/{digest}/{_MARK}"):
             return None
-        with tempfile.TemporaryDirectory() as folder:
-            self._cache.write(digest, self._download(digest, Path(folder)), replace=True)
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                self._cache.write(digest, self._download(digest, Path(folder)), replace=True)
+        except OSError as error:
+            raise BundleError(
+                f"bundle {digest[:12]} cannot be downloaded into {self._cache.root}: {error.strerror or error}",
+                fix="Make room there, or set XDG_CACHE_HOME to a folder that can be written.",
+                digest=digest,
+            ) from error
         self.refresh(digest)
         return self._cache.fetch(digest)
 

@@ -125,13 +125,13 @@ class BundleStore:
         """Puts what another machine measured beside the attestation; content and digest stay as they are.
 
         Args:
-            digest: As in `get`.
-            record: Plain JSON; "measured_at" in seconds since the epoch.
+            digest: As in `get`. No signature is asked for: whoever seals without a key adds to what is signed later.
+            record: Plain JSON with a "target"; "measured_at" in seconds since the epoch.
 
         Raises:
-            BundleError: The bundle is unknown or damaged.
+            BundleError: The bundle is unknown or damaged, or the record is malformed.
         """
-        bundle = self.get(digest)
+        bundle = self._open(self._resolve(digest))
         self._backend.append(bundle.digest, *measurements.to_file(record))
         return bundle
 

@@ -114,7 +114,7 @@ class _Reader:
         self.facts.functions.append(function)
 
     def _node(self, message: wire.Field, nodes: list[Node], depth: int) -> None:
-        node = Node()
+        node, attributes = Node(), []
         nodes.append(node)
         for each in wire.read_fields(self.data, message.start, message.end):
             if each.kind != wire.BYTES:
@@ -128,14 +128,16 @@ class _Reader:
             elif each.number == 7:
                 node.domain = self._text(each)
             elif each.number == 5:
-                self._attribute(each, node, nodes, depth)
+                attributes.append(each)
+        for each in attributes:  # fields come in any order; which constant one is depends on operator and outputs
+            self._attribute(each, node, nodes, depth)
 
     def _attribute(self, message: wire.Field, node: Node, nodes: list[Node], depth: int) -> None:
         name, ints = "", []
         for each in wire.read_fields(self.data, message.start, message.end, runs=True):
             if each.number == 8 and each.kind == wire.RUN and each.end - each.start < 1000:
                 ints += wire.run_of_ints(self.data, each)
-            elif each.number == 3 and each.kind == wire.VARINT:
+            elif each.number in (3, 8) and each.kind == wire.VARINT:
                 ints.append(wire.signed(each.value))
             if each.kind != wire.BYTES:
                 continue

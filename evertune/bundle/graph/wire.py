@@ -45,7 +45,7 @@ def read_fields(data: bytes, start: int, end: int, *, runs: bool = False) -> Ite
         runs: Step over runs of numbers (attributes only).
 
     Raises:
-        ValueError: A field is cut off, longer than its message, or of a kind that is not known.
+        ValueError: A field is cut off, longer than its message, or of a kind that is not known; a tag has over 32 bits.
     """
     position = start
     while position < end:
@@ -54,6 +54,8 @@ def read_fields(data: bytes, start: int, end: int, *, runs: bool = False) -> Ite
             position = run.end()
             continue
         tag, position = _varint(data, position, end)
+        if tag >> 32:  # ONNX Runtime cuts it to 32 bits, and would see a field that an audit does not
+            raise ValueError(f"the tag at byte {position} has over 32 bits")
         number, kind, value, first = tag >> 3, tag & 7, 0, position
         if kind == VARINT:
             value, position = _varint(data, position, end)

@@ -74,15 +74,24 @@ def nested(depth: int) -> NodeProto:
     return first
 
 
+def field(number: int, content: bytes, tag_end: bytes = b"") -> bytes:
+    """A field by hand, its tag spelt with more bytes than it needs where `tag_end` is given."""
+    length, digits = len(content), b""
+    while length > 127:
+        digits, length = digits + bytes([length & 127 | 128]), length >> 7
+    tag = number << 3 | 2
+    return bytes([tag | 128 if tag_end else tag]) + tag_end + digits + bytes([length]) + content
+
+
+def attribute_first(node: NodeProto) -> bytes:
+    """A graph with one node whose attributes stand before all else of it."""
+    attributes = NodeProto(attribute=node.attribute).SerializeToString()
+    node.ClearField("attribute")
+    return field(7, field(1, attributes + node.SerializeToString()))
+
+
 def deep(depth: int) -> bytes:
     """A model by hand, deeper than the package onnx can make one: graph, node, attribute, graph, node, attribute ..."""
-
-    def field(number: int, content: bytes) -> bytes:
-        length, digits = len(content), b""
-        while length > 127:
-            digits, length = digits + bytes([length & 127 | 128]), length >> 7
-        return bytes([number << 3 | 2]) + digits + bytes([length]) + content
-
     content = b""
     for _ in range(depth):
         content = field(1, field(5, field(6, content)))
@@ -113,6 +122,7 @@ HONEST = {
     "learned trees": model(helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", f=[1.0] * 999)),
     "nested graphs": model(nested(20)),
 }
+GIANT: dict[str, Any] = {"value": ints("", 1 << 40), "value_ints": [1 << 40], "value_int": 1 << 40}
 HOSTILE: dict[str, tuple[ModelProto | bytes, str]] = {
     "a library's operator": (model(helper.make_node("Run", ["x"], ["y"], domain="evil")), "operator evil:Run"),
     "a file's operator": (
@@ -129,6 +139,26 @@ HOSTILE: dict[str, tuple[ModelProto | bytes, str]] = {
             helper.make_node("Constant", [], ["n"], value_ints=[1 << 40]), helper.make_node("Tile", ["x", "n"], ["y"])
         ),
         "over 1000000000 elements",
+    ),
+    **{
+        f"a giant constant, {name} before the operator": (
+            model(helper.make_node("ConstantOfShape", ["n"], ["y"])).SerializeToString()
+            + attribute_first(helper.make_node("Constant", [], ["n"], **{name: value})),
+            "over 1000000000 elements",
+        )
+        for name, value in GIANT.items()
+    },
+    "giant noise, its shape in long tags": (
+        model().SerializeToString()
+        + field(
+            7,
+            field(1, b"\x22\x0cRandomNormal" + field(5, b"\x0a\x05shape" + (b"\xc0\x00" + b"\xff" * 4 + b"\x0f") * 2)),
+        ),
+        "RandomNormal",
+    ),
+    "a field that only 32 bits of a tag name": (
+        model().SerializeToString() + field(7, field(1, b"\x22\x03Run\x3a\x04evil"), tag_end=b"\x80\x80\x80\x10"),
+        "over 32 bits",
     ),
     "giant noise": (model(helper.make_node("RandomNormal", [], ["y"], shape=[1 << 20, 1 << 20])), "RandomNormal"),
     "a loop for ever": (model(loop("n", ""), tensors=(ints("n", (1 << 63) - 1),)), "Loop"),

@@ -12,6 +12,7 @@ import pytest
 
 from evertune.bundle import Bundle, BundleStore, FileEntry, Manifest
 from evertune.bundle.canonical import from_canonical, to_canonical
+from evertune.bundle.trust import Signer
 from evertune.errors import BundleError
 
 WriteContent = Callable[..., Manifest]
@@ -79,6 +80,48 @@ def test_measurements_lie_beside_and_change_nothing(store: BundleStore, content:
     path.write_bytes(b"{}")
     with pytest.raises(BundleError, match="does not hash to its name"):
         store.get(bundle.digest).measurements()
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        ({"measured_at": 1.0}, "without a target"),
+        ({"target": ["cpu"]}, "without a target"),
+        *(({"target": "cpu", "measured_at": bad}, "measured_at") for bad in ("x", 10**400, [1], None, True)),
+    ],
+)
+def test_a_record_that_is_no_measurement_is_refused(
+    store: BundleStore, content: Path, record: dict[str, object], problem: str
+) -> None:
+    digest = store.put(content, attestation={}).digest
+    with pytest.raises(BundleError, match=problem):
+        store.add_measurement(digest, record)
+    planted = to_canonical(record)
+    folder = Path(store.url.removeprefix("local://")) / digest / "measurements"
+    folder.mkdir()
+    (folder / f"{FileEntry.of(planted).sha256}.json").write_bytes(planted)
+    with pytest.raises(BundleError, match=rf"bundle file measurements/\w+\.json .*{problem}"):
+        store.get(digest, fresh=True).measurements()
+
+
+def test_a_bundle_that_is_replaced_keeps_its_sound_measurements(tmp_path: Path, content: Path) -> None:
+    store, key = BundleStore(str(tmp_path / "store")), tmp_path / "key.pem"
+    bundle, record = store.put(content, attestation={"run": 1}), {"target": "cuda", "measured_at": 1.0}
+    store.add_measurement(bundle.digest, record)
+    (bundle.path / "measurements" / f"{'0' * 64}.json").write_bytes(b"{}")
+    Signer.create(key)
+    again = BundleStore(store.url, signing_key=key).put(content, attestation={"run": 2})
+    assert (again.attestation(), again.measurements()) == ({"run": 2}, [record])
+    (again.content_path / "model.onnx").write_bytes(b"damaged")
+    assert store.put(content, attestation={"run": 3}).measurements() == [record]
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, content: Path) -> None:
+    url = f"local://{tmp_path / 'store'}"
+    digest = BundleStore(url, cache=tmp_path / "cache").put(content, attestation={}).digest
+    (tmp_path / "file").touch()
+    with pytest.raises(BundleError, match=rf"bundle {digest[:12]} cannot be downloaded into .*file/cache.*Fix: "):
+        BundleStore(url, cache=tmp_path / "file" / "cache").get(digest)
 
 
 def test_unknown_ambiguous_and_malformed_addresses_are_told_apart(store: BundleStore, content: Path) -> None:
@@ -227,7 +270,13 @@ def test_a_hostile_object_store_is_refused_and_leaves_nothing(tmp_path: Path, co
 
 
 @pytest.mark.parametrize(
-    "name", ["../evil", "training/../../evil", "/etc/cron.d/x", "training", "content/x", "training//x", "training/a\\b"]
+    "name",
+    [
+        *("../evil", "training/../../evil", "/etc/cron.d/x", "training", "content/x", "training//x", "training/a\\b"),
+        "training/" + "é" * 200,  # 400 bytes: no file system has such a name
+        "training" + "/é" * 400,
+        "training" + ("/" + "x" * 200) * 5,
+    ],
 )
 def test_extras_that_name_other_paths_are_refused(tmp_path: Path, content: Path, name: str) -> None:
     url, far = f"local://{tmp_path / 'store'}", tmp_path / "store"

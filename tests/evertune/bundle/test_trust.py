@@ -77,6 +77,19 @@ def test_an_unsigned_bundle_is_refused_until_it_is_signed(url: str, content: Pat
         BundleStore(url, cache=tmp_path / "a").sign(digest)
 
 
+def test_a_measurement_may_be_added_before_the_bundle_is_signed(
+    url: str, content: Path, tmp_path: Path, keys: Keys
+) -> None:
+    """An export without a key, for a second target, where signatures are asked for."""
+    store = BundleStore(url, cache=tmp_path / "a", trusted={keys.our_public})
+    digest, record = store.put(content, attestation={}).digest, {"target": "cuda", "measured_at": 1.0}
+    assert store.add_measurement(digest[:8], record).measurements() == [record]
+    with pytest.raises(BundleError, match="is not signed"):
+        store.get(digest)
+    BundleStore(url, cache=tmp_path / "b", signing_key=keys.ours).sign(digest)
+    assert store.get(digest).measurements() == [record]
+
+
 def test_two_keys_may_sign_one_bundle_while_one_replaces_the_other(tmp_path: Path, signed: Bundle, keys: Keys) -> None:
     BundleStore(str(tmp_path / "store"), signing_key=keys.theirs).sign(signed.digest)
     for public in (keys.our_public, keys.their_public):
