@@ -18,6 +18,7 @@ from export.parity import Parity, compare
 from export.quantization import candidates
 from export.quantization.candidates import Prove
 from export.quantization.last_resort import retrained
+from export.quantization.verdict import Verdict
 from export.recipes import FP32, QUICK, RECIPES, Recipe, recipe_named
 from export.scoring import losses_of
 from export.verify import check_outputs, verify
@@ -50,8 +51,8 @@ class Precisions:
     def made(self, *, quick: bool) -> Made:
         """One candidate a recipe, and its session where it may be measured."""
         recipes = QUICK if quick else tuple(map(recipe_named, self.settings.recipes)) or RECIPES
-        calibration, loses = self.splits.calibration, None if quick else self._loses()
-        return candidates(self.source.model_bytes, self.task.signature, calibration, recipes, self._prover(), loses)
+        calibration, judge = self.splits.calibration, None if quick else self._judge()
+        return candidates(self.source.model_bytes, self.task.signature, calibration, recipes, self._prover(), judge)
 
     def fine_tuned(self, model: Any, recipe: Recipe, seed: int) -> Made:
         """The last resort: a recipe on weights that were fine-tuned for it.
@@ -80,21 +81,22 @@ class Precisions:
 
         return prove
 
-    def _loses(self) -> Callable[[bytes], bool]:
+    def _judge(self) -> Callable[[bytes], Verdict]:
         """Judges on calibration rows, whose labels decide nothing else: validation rows judge what comes of it."""
         rows: Rows = self.splits.calibration
         expected: Array = losses_of(self.fp32, rows, self.task)
 
-        def loses(content: bytes) -> bool:
+        def judge(content: bytes) -> Verdict:
             session = Session(content, self.task.signature, threads=self.settings.threads)
             added = losses_of(session, rows, self.task) - expected
             if added.mean() <= self.settings.allowance_ratio * _MENDED_SHARE:
-                return False
+                return Verdict.KEEPS
             pair = {FP32: self.fp32, "": session}
             times = measure_latency(pair, rows.inputs, baseline=FP32, rounds=_MENDED_ROUNDS)
-            return max(times.ratio[""].values()) <= _HOPELESS_RATIO
+            slowest = max(times.ratio[""].values())
+            return Verdict.LOSES if slowest <= _HOPELESS_RATIO else Verdict.HOPELESS
 
-        return loses
+        return judge
 
 
 def parity_of(
