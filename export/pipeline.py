@@ -83,8 +83,10 @@ def export_model(
     found, sessions, rounds = bench.measured([(fp32, session), *precisions.made(quick=quick)])
     recipe = last_resort(found, settings, limits) if settings.quantization_aware and not quick else None
     if recipe is not None:
-        tuned, more, _ = bench.measured([(fp32, session), *precisions.fine_tuned(model, recipe, seed)])
-        found, sessions = found + tuned[1:], {**more, **sessions}
+        tuned = precisions.fine_tuned(model, recipe, seed)
+        if tuned:
+            timed, more, _ = bench.measured([(fp32, session), *tuned])
+            found, sessions = found + timed[1:], {**more, **sessions}
     found = with_accuracy(found, sessions, rows, task, settings.allowance_ratio)
     judged, chosen, reason = choose(found, settings=settings, limits=limits)
     measurement = bench.measurement(sessions[FP32].provider, rounds)
