@@ -84,11 +84,11 @@ class Precisions:
     def _judge(self) -> Callable[[bytes], Verdict]:
         """Judges on calibration rows, whose labels decide nothing else: validation rows judge what comes of it."""
         rows: Rows = self.splits.calibration
-        expected: Array = losses_of(self.fp32, rows, self.task)
+        expected: Array = losses_of(self.fp32, rows, self.task, self.settings.batch_rows)
 
         def judge(content: bytes) -> Verdict:
             session = Session(content, self.task.signature, threads=self.settings.threads)
-            added = losses_of(session, rows, self.task) - expected
+            added = losses_of(session, rows, self.task, self.settings.batch_rows) - expected
             if added.mean() <= self.settings.allowance_ratio * _MENDED_SHARE:
                 return Verdict.KEEPS
             pair = {FP32: self.fp32, "": session}

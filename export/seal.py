@@ -71,8 +71,8 @@ def seal(
     """
     _require_rows(splits)
     session = _session(result.chosen, task)
-    calibration = outputs_of(session, splits.calibration.inputs)
-    outputs = outputs_of(session, splits.test.inputs)
+    calibration = outputs_of(session, splits.calibration.inputs, result.scored_rows)
+    outputs = outputs_of(session, splits.test.inputs, result.scored_rows)
     confidence = _confidence_map(calibration, splits.calibration, task)
     attestation = {
         "recipe": result.chosen.recipe,
@@ -139,7 +139,7 @@ def _test_difference(result: ExportResult, rows: Rows, task: Task) -> dict[str, 
     if result.chosen.recipe == FP32:
         return None
     models = (result.candidate(FP32), result.chosen)
-    fp32, chosen = (losses_of(_session(model, task), rows, task) for model in models)
+    fp32, chosen = (losses_of(_session(model, task), rows, task, result.scored_rows) for model in models)
     return difference_of(fp32, chosen, 0.0).to_json()
 
 
