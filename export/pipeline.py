@@ -80,7 +80,7 @@ def export_model(
     limits = limits if target.is_here else limits.model_copy(update={"latency_seconds": math.inf})
     bench = _Bench(task, splits, settings, limits, target, quick)
     fp32 = Candidate(FP32, source.model_bytes, parity=parity, external_data=source.external_data)
-    found, sessions, rounds = bench.measured([(fp32, session), *precisions.made(quick=quick)])
+    found, sessions, rounds = bench.measured([(fp32, session), *precisions.made(target, quick=quick)])
     recipe = last_resort(found, settings, limits) if settings.quantization_aware and not quick else None
     if recipe is not None:
         tuned = precisions.fine_tuned(model, recipe, seed)

@@ -21,6 +21,7 @@ from export.quantization.last_resort import retrained
 from export.quantization.verdict import Verdict
 from export.recipes import FP32, QUICK, RECIPES, Recipe, recipe_named
 from export.scoring import losses_of
+from export.target import Target
 from export.verify import check_outputs, verify
 
 _MENDED_SHARE = 0.5  # of the allowance: the other half is for the interval on validation rows
@@ -48,11 +49,16 @@ class Precisions:
     splits: Splits
     settings: ExportSettings
 
-    def made(self, *, quick: bool) -> Made:
-        """One candidate a recipe, and its session where it may be measured."""
+    def made(self, target: Target, *, quick: bool) -> Made:
+        """One candidate a recipe, and its session where it may be measured; what the target refuses is not made."""
         recipes = QUICK if quick else tuple(map(recipe_named, self.settings.recipes)) or RECIPES
-        calibration, judge = self.splits.calibration, None if quick else self._judge()
-        return candidates(self.source.model_bytes, self.task.signature, calibration, recipes, self._prover(), judge)
+        refused = [target.refuses(recipe.name) for recipe in recipes]
+        tried = [recipe for recipe, reason in zip(recipes, refused, strict=True) if reason is None]
+        made = iter(self._candidates(tried, None if quick else self._judge()) if tried else ())
+        return [
+            next(made) if reason is None else (Candidate(recipe.name, refused=reason), None)
+            for recipe, reason in zip(recipes, refused, strict=True)
+        ]
 
     def fine_tuned(self, model: Any, recipe: Recipe, seed: int) -> Made:
         """The last resort: a recipe on weights that were fine-tuned for it.
@@ -69,6 +75,10 @@ class Precisions:
         if tuned is None:
             return []
         return candidates(tuned, self.task.signature, self.splits.calibration, [recipe], self._prover())
+
+    def _candidates(self, recipes: list[Recipe], judge: Callable[[bytes], Verdict] | None) -> Made:
+        content, calibration = self.source.model_bytes, self.splits.calibration
+        return candidates(content, self.task.signature, calibration, recipes, self._prover(), judge)
 
     def _prover(self) -> Prove:
         task, rows = self.task, self.splits.validation.inputs
