@@ -33,6 +33,19 @@ _GOLDEN_ROWS = 8
 _GOLDEN_TOLERANCE = 1e-3  # FP32 on another processor sums in another order
 _GOLDEN_TOLERANCE_INT8 = 0.05  # one step of a quantized activation may round the other way (AVX2 against VNNI)
 _CONFIDENCE_LEVEL = 0.95
+_OF_ONE_TARGET = (  # what an attestation says that another target may change
+    "recipe",
+    "reason",
+    "parity",
+    "validation_rows",
+    "measurement",
+    "test_difference",
+    "candidates",
+    "target",
+    "pending",
+    "hardware",
+    "versions",
+)
 _ORDER_SEED = 0  # any fixed number: the same rows must give the same bundle
 
 
@@ -118,10 +131,8 @@ def _for_target(bundle: Bundle, store: BundleStore, attestation: Mapping[str, An
     known = [bundle.attestation() or {}, *bundle.measurements()]
     if any("candidates" in each and each.get("target", "cpu") == attestation["target"] for each in known):
         return bundle
-    part = ("recipe", "reason", "validation_rows", "candidates", "target", "pending", "hardware", "versions")
-    return store.add_measurement(
-        bundle.digest, {**{name: attestation[name] for name in part}, "measured_at": time.time()}
-    )
+    part = {name: attestation[name] for name in _OF_ONE_TARGET}
+    return store.add_measurement(bundle.digest, {**part, "measured_at": time.time()})
 
 
 def _session(candidate: Candidate, task: Task) -> Session:

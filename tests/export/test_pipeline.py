@@ -229,6 +229,18 @@ def test_the_same_artifact_sealed_twice_has_one_digest(
     assert len(digests) == 1
 
 
+def test_what_another_target_gave_is_kept_beside_with_how_it_was_measured(
+    result: ExportResult, task: Task, splits: Splits, tmp_path: Path
+) -> None:
+    store = BundleStore(str(tmp_path))
+    first = seal(result, task, splits, store, lineage={}).attestation()
+    (beside,) = seal(replace(result, target="tensorrt"), task, splits, store, lineage={}).measurements()
+    assert first is not None
+    assert (first["target"], beside["target"]) == ("cpu", "tensorrt")
+    for name in ("measurement", "parity", "test_difference", "candidates"):
+        assert beside[name] == first[name]
+
+
 def test_a_changed_byte_in_the_sealed_model_is_refused(
     result: ExportResult, task: Task, splits: Splits, tmp_path: Path
 ) -> None:
