@@ -47,7 +47,7 @@ def choose(
 
     def marked(each: Candidate) -> Candidate:
         reason = each.refused or _accuracy_reason(each, settings) or too_slow(each, limits.batch_rows)
-        return replace(each, refused=reason or _over(each, limits) or _beaten(each, chosen, sequence, passed))
+        return replace(each, refused=reason or _over(each, limits) or _beaten(each, chosen, sequence, passed, limits))
 
     judged = tuple(each if each is chosen else marked(each) for each in candidates[1:])
     if chosen is fp32:
@@ -127,14 +127,18 @@ def _accuracy_reason(candidate: Candidate, settings: ExportSettings) -> str | No
     return f"may cost up to {difference.upper:.2%} accuracy (95%), {allowed:.2%} is allowed{unsure}"
 
 
-def _beaten(candidate: Candidate, chosen: Candidate, sequence: list[Candidate], passed: list[Candidate]) -> str:
+def _beaten(
+    candidate: Candidate, chosen: Candidate, sequence: list[Candidate], passed: list[Candidate], limits: LimitSettings
+) -> str:
     """Why a candidate that nothing speaks against does not ship."""
     if any(each is candidate for each in passed):
         return f"{chosen.recipe} is faster, or as fast and smaller"
     if any(each is candidate for each in sequence):
         stopped_by = sequence[len(passed)].recipe
         return f"not tested: {stopped_by}, which seemed the safer one on other rows, may cost more than allowed"
-    better = next(each for each in sequence if each.risk <= candidate.risk)
+    better = next(
+        each for each in sequence if each.risk <= candidate.risk and not _is_cheaper(candidate, each, limits.batch_rows)
+    )
     return f"{better.recipe} is as fast and as small, and closer to FP32 on calibration and training rows"
 
 

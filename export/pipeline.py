@@ -80,15 +80,19 @@ def export_model(
     limits = limits if target.is_here else limits.model_copy(update={"latency_seconds": math.inf})
     bench = _Bench(task, splits, settings, limits, target, quick)
     fp32 = Candidate(FP32, source.model_bytes, parity=parity, external_data=source.external_data)
-    found, sessions, rounds = bench.measured([(fp32, session), *precisions.made(quick=quick)])
+    found, sessions, rounds = bench.measured([(fp32, session), *precisions.made(target, quick=quick)])
     recipe = last_resort(found, settings, limits) if settings.quantization_aware and not quick else None
     if recipe is not None:
-        tuned, more, _ = bench.measured([(fp32, session), *precisions.fine_tuned(model, recipe, seed)])
-        found, sessions = found + tuned[1:], {**more, **sessions}
-    found = with_accuracy(found, sessions, rows, task, settings.allowance_ratio)
+        tuned = precisions.fine_tuned(model, recipe, seed)
+        if tuned:
+            timed, more, _ = bench.measured([(fp32, session), *tuned])
+            found, sessions = found + timed[1:], {**more, **sessions}
+    found = with_accuracy(found, sessions, rows, task, settings)
     judged, chosen, reason = choose(found, settings=settings, limits=limits)
     measurement = bench.measurement(sessions[FP32].provider, rounds)
-    return ExportResult(judged, chosen, reason, parity, len(rows), measurement, settings.target)
+    return ExportResult(
+        judged, chosen, reason, parity, len(rows), measurement, settings.target, scored_rows=settings.batch_rows
+    )
 
 
 def convert(
@@ -167,7 +171,8 @@ class _Bench:
             found = [_without_slow(candidate, sessions, self.limits) for candidate in found]
         else:
             found = with_memory(found, sessions, timing, self.target.providers)
-        return with_risk(found, sessions, self._selection(), self.task, len(self.splits.validation)), sessions, rounds
+        judging, batch = len(self.splits.validation), self.settings.batch_rows
+        return with_risk(found, sessions, self._selection(), self.task, judging, batch), sessions, rounds
 
     def measurement(self, provider: str, rounds: int) -> Measurement:
         """For the attestation."""

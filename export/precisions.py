@@ -18,8 +18,10 @@ from export.parity import Parity, compare
 from export.quantization import candidates
 from export.quantization.candidates import Prove
 from export.quantization.last_resort import retrained
+from export.quantization.verdict import Verdict
 from export.recipes import FP32, QUICK, RECIPES, Recipe, recipe_named
 from export.scoring import losses_of
+from export.target import Target
 from export.verify import check_outputs, verify
 
 _MENDED_SHARE = 0.5  # of the allowance: the other half is for the interval on validation rows
@@ -47,11 +49,16 @@ class Precisions:
     splits: Splits
     settings: ExportSettings
 
-    def made(self, *, quick: bool) -> Made:
-        """One candidate a recipe, and its session where it may be measured."""
+    def made(self, target: Target, *, quick: bool) -> Made:
+        """One candidate a recipe, and its session where it may be measured; what the target refuses is not made."""
         recipes = QUICK if quick else tuple(map(recipe_named, self.settings.recipes)) or RECIPES
-        calibration, loses = self.splits.calibration, None if quick else self._loses()
-        return candidates(self.source.model_bytes, self.task.signature, calibration, recipes, self._prover(), loses)
+        refused = [target.refuses(recipe.name) for recipe in recipes]
+        tried = [recipe for recipe, reason in zip(recipes, refused, strict=True) if reason is None]
+        made = iter(self._candidates(tried, None if quick else self._judge()) if tried else ())
+        return [
+            next(made) if reason is None else (Candidate(recipe.name, refused=reason), None)
+            for recipe, reason in zip(recipes, refused, strict=True)
+        ]
 
     def fine_tuned(self, model: Any, recipe: Recipe, seed: int) -> Made:
         """The last resort: a recipe on weights that were fine-tuned for it.
@@ -69,6 +76,10 @@ class Precisions:
             return []
         return candidates(tuned, self.task.signature, self.splits.calibration, [recipe], self._prover())
 
+    def _candidates(self, recipes: list[Recipe], judge: Callable[[bytes], Verdict] | None) -> Made:
+        content, calibration = self.source.model_bytes, self.splits.calibration
+        return candidates(content, self.task.signature, calibration, recipes, self._prover(), judge)
+
     def _prover(self) -> Prove:
         task, rows = self.task, self.splits.validation.inputs
         first = {name: value[:64] for name, value in rows.items()}
@@ -80,21 +91,22 @@ class Precisions:
 
         return prove
 
-    def _loses(self) -> Callable[[bytes], bool]:
+    def _judge(self) -> Callable[[bytes], Verdict]:
         """Judges on calibration rows, whose labels decide nothing else: validation rows judge what comes of it."""
         rows: Rows = self.splits.calibration
-        expected: Array = losses_of(self.fp32, rows, self.task)
+        expected: Array = losses_of(self.fp32, rows, self.task, self.settings.batch_rows)
 
-        def loses(content: bytes) -> bool:
+        def judge(content: bytes) -> Verdict:
             session = Session(content, self.task.signature, threads=self.settings.threads)
-            added = losses_of(session, rows, self.task) - expected
+            added = losses_of(session, rows, self.task, self.settings.batch_rows) - expected
             if added.mean() <= self.settings.allowance_ratio * _MENDED_SHARE:
-                return False
+                return Verdict.KEEPS
             pair = {FP32: self.fp32, "": session}
             times = measure_latency(pair, rows.inputs, baseline=FP32, rounds=_MENDED_ROUNDS)
-            return max(times.ratio[""].values()) <= _HOPELESS_RATIO
+            slowest = max(times.ratio[""].values())
+            return Verdict.LOSES if slowest <= _HOPELESS_RATIO else Verdict.HOPELESS
 
-        return loses
+        return judge
 
 
 def parity_of(

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from export.candidate import Candidate
-from export.parity import Parity
+from export.parity import BATCH_SIZES, Parity
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class ExportResult:
         measurement: How latencies were; None where none was.
         target: Where it is to be served: "cpu", "cuda" or "tensorrt".
         pending: What only a machine with that target can measure; each has "what", "target" and "recipes".
+        scored_rows: Rows that were run together for the accuracies: the server's largest batch.
     """
 
     candidates: tuple[Candidate, ...]
@@ -56,6 +57,7 @@ class ExportResult:
     measurement: Measurement | None = None
     target: str = "cpu"
     pending: tuple[Mapping[str, Any], ...] = ()
+    scored_rows: int = BATCH_SIZES[-1]
 
     def candidate(self, recipe: str) -> Candidate:
         """The candidate of that recipe."""

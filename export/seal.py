@@ -33,6 +33,19 @@ _GOLDEN_ROWS = 8
 _GOLDEN_TOLERANCE = 1e-3  # FP32 on another processor sums in another order
 _GOLDEN_TOLERANCE_INT8 = 0.05  # one step of a quantized activation may round the other way (AVX2 against VNNI)
 _CONFIDENCE_LEVEL = 0.95
+_OF_ONE_TARGET = (  # what an attestation says that another target may change
+    "recipe",
+    "reason",
+    "parity",
+    "validation_rows",
+    "measurement",
+    "test_difference",
+    "candidates",
+    "target",
+    "pending",
+    "hardware",
+    "versions",
+)
 _ORDER_SEED = 0  # any fixed number: the same rows must give the same bundle
 
 
@@ -71,8 +84,8 @@ def seal(
     """
     _require_rows(splits)
     session = _session(result.chosen, task)
-    calibration = outputs_of(session, splits.calibration.inputs)
-    outputs = outputs_of(session, splits.test.inputs)
+    calibration = outputs_of(session, splits.calibration.inputs, result.scored_rows)
+    outputs = outputs_of(session, splits.test.inputs, result.scored_rows)
     confidence = _confidence_map(calibration, splits.calibration, task)
     attestation = {
         "recipe": result.chosen.recipe,
@@ -118,10 +131,8 @@ def _for_target(bundle: Bundle, store: BundleStore, attestation: Mapping[str, An
     known = [bundle.attestation() or {}, *bundle.measurements()]
     if any("candidates" in each and each.get("target", "cpu") == attestation["target"] for each in known):
         return bundle
-    part = ("recipe", "reason", "validation_rows", "candidates", "target", "pending", "hardware", "versions")
-    return store.add_measurement(
-        bundle.digest, {**{name: attestation[name] for name in part}, "measured_at": time.time()}
-    )
+    part = {name: attestation[name] for name in _OF_ONE_TARGET}
+    return store.add_measurement(bundle.digest, {**part, "measured_at": time.time()})
 
 
 def _session(candidate: Candidate, task: Task) -> Session:
@@ -139,7 +150,7 @@ def _test_difference(result: ExportResult, rows: Rows, task: Task) -> dict[str, 
     if result.chosen.recipe == FP32:
         return None
     models = (result.candidate(FP32), result.chosen)
-    fp32, chosen = (losses_of(_session(model, task), rows, task) for model in models)
+    fp32, chosen = (losses_of(_session(model, task), rows, task, result.scored_rows) for model in models)
     return difference_of(fp32, chosen, 0.0).to_json()
 
 

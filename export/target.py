@@ -12,6 +12,7 @@ from export.presence import PROVIDERS, is_here
 from export.recipes import FP32
 
 _INTEGERS = "int"  # how the names of such recipes begin
+_STORED = ("int8-weights", "int4")  # likewise, of those that compute in floating point
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Target:
         """Why a precision is not considered, in words; None where it is."""
         if recipe == FP32:
             return None
+        if self.name == "cuda" and recipe.startswith(_STORED):
+            return "only stores its weights in integers, which is not tried on CUDA"
         if self.name == "cuda" and recipe.startswith(_INTEGERS):
             return "CUDA has no kernels for INT8, which made models 10 to 20 times slower; TensorRT has"
         if not self.is_here:

@@ -34,7 +34,7 @@ def fine_tuned(forward: TorchForward, rows: Tensors, calibration: Tensors, *, se
     """
     import torch
 
-    weights = [value for value in forward.variables() if value.requires_grad and value.is_floating_point()]
+    weights = trainable(forward)
     before = [value.detach().clone() for value in weights]
     try:
         _train(forward, weights, rows, calibration, seed)
@@ -44,6 +44,11 @@ def fine_tuned(forward: TorchForward, rows: Tensors, calibration: Tensors, *, se
             for value, kept in zip(weights, before, strict=True):
                 value.copy_(kept)
                 value.grad = None
+
+
+def trainable(forward: TorchForward) -> list[Any]:
+    """The weights that fine-tuning may change; none where all are frozen."""
+    return [value for value in forward.variables() if value.requires_grad and value.is_floating_point()]
 
 
 def _train(forward: TorchForward, weights: list[Any], rows: Tensors, calibration: Tensors, seed: int) -> None:

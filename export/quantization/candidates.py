@@ -12,6 +12,7 @@ from export.candidate import Candidate
 from export.parity import Parity
 from export.quantization.fallback import fallback
 from export.quantization.quantizer import Quantizer
+from export.quantization.verdict import Verdict
 from export.recipes import Recipe
 
 Prove = Callable[[bytes], tuple[Session, Parity]]
@@ -23,7 +24,7 @@ def candidates(
     calibration: Rows,
     recipes: Sequence[Recipe],
     prove: Prove,
-    loses: Callable[[bytes], bool] | None = None,
+    judge: Callable[[bytes], Verdict] | None = None,
 ) -> list[tuple[Candidate, Session | None]]:
     """One candidate a recipe, in their order; its session where it may be measured.
 
@@ -33,7 +34,7 @@ def candidates(
         calibration: Rows that ranges are found on.
         recipes: What to try.
         prove: Verifies a file, loads it and compares it with the trained model; raises ExportError.
-        loses: Of `fallback`, whether a file loses more accuracy than allowed; None: a recipe is taken as it is.
+        judge: Of `fallback`; None: a recipe is taken as it is.
     """
     try:
         quantizer = Quantizer(model_bytes, signature, calibration)
@@ -43,7 +44,7 @@ def candidates(
     found: list[tuple[Candidate, Session | None]] = []
     for recipe in recipes:
         try:
-            content, kept = fallback(quantizer, recipe, loses) if loses else (quantizer.quantize(recipe), ())
+            content, kept = fallback(quantizer, recipe, judge) if judge else (quantizer.quantize(recipe), ())
             if content in made:
                 found.append((Candidate(recipe.name, refused=f"gives the same file as {made[content]}"), None))
                 continue

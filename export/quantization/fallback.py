@@ -8,6 +8,7 @@ from collections.abc import Callable
 from evertune.errors import ExportError
 from export.quantization.noise import worst_nodes
 from export.quantization.quantizer import Quantizer
+from export.quantization.verdict import Verdict
 from export.recipes import Recipe
 
 MOST_ROUNDS = 10
@@ -15,24 +16,23 @@ _MOST_SHARE = 0.5  # of the nodes; a model of which more must stay in FP32 gains
 _LEAST_SAVED = 0.5  # of the bytes that the whole recipe saves, likewise
 
 
-def fallback(quantizer: Quantizer, recipe: Recipe, loses: Callable[[bytes], bool]) -> tuple[bytes, tuple[str, ...]]:
+def fallback(quantizer: Quantizer, recipe: Recipe, judge: Callable[[bytes], Verdict]) -> tuple[bytes, tuple[str, ...]]:
     """Quantizes, and returns the worst nodes to FP32, a few more each round, until the model no longer loses.
 
     Args:
         quantizer: Of the model.
         recipe: How.
-        loses: Whether an ONNX file costs more accuracy than allowed; to be judged on other rows than those that decide
-            what ships.
+        judge: Of an ONNX file; on other rows than those that decide what ships.
 
     Returns:
         The ONNX file and the names of the nodes in FP32. Where ten rounds do not help: the file as if none had been
-        tried, and no names; likewise where the model is half FP32 by then.
+        tried, and no names; likewise where the model is half FP32 by then, or so slow that it is not worth mending.
 
     Raises:
         ExportError: The recipe cannot be made.
     """
     content = quantizer.quantize(recipe)
-    if not loses(content):
+    if judge(content) is not Verdict.LOSES:
         return content, ()
     ranked = worst_nodes(quantizer, recipe)
     step = max(1, math.ceil(_MOST_SHARE * len(ranked) / MOST_ROUNDS))
@@ -44,6 +44,9 @@ def fallback(quantizer: Quantizer, recipe: Recipe, loses: Callable[[bytes], bool
             break
         if len(quantizer.model_bytes) - len(mended) < _LEAST_SAVED * (len(quantizer.model_bytes) - len(content)):
             break
-        if not loses(mended):
+        verdict = judge(mended)
+        if verdict is Verdict.KEEPS:
             return mended, kept
+        if verdict is Verdict.HOPELESS:
+            break
     return content, ()

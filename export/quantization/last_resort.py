@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from evertune.errors import ExportError
 from evertune.settings import ExportSettings, LimitSettings
 from evertune.task import Splits, Task
 from export.candidate import Candidate
@@ -12,7 +13,7 @@ from export.choose import gains, too_slow
 from export.converters import converter_for
 from export.converters.forward import TorchForward
 from export.converters.source import Source
-from export.quantization.aware import fine_tuned
+from export.quantization.aware import fine_tuned, trainable
 from export.quantization.fold import optimise
 from export.quantization.samples import samples_of
 from export.recipes import Recipe, aware, recipe_named
@@ -52,14 +53,18 @@ def retrained(model: Any, task: Task, splits: Splits, source: Source, *, seed: i
         seed: Of the order of rows.
 
     Returns:
-        None where torch cannot train the model.
+        None where torch cannot train the model, all its weights are frozen, or its own exporter fails and another
+        route made `source`.
     """
-    if not isinstance(source.predict, TorchForward):
+    if not isinstance(source.predict, TorchForward) or not trainable(source.predict):
         return None
-    with fine_tuned(source.predict, splits.train.inputs, samples_of(splits.calibration), seed=seed):
-        # In one file: what lies in two has no candidates to mend.
-        content = converter_for(model).convert(model, task.signature, kind=task.kind).model_bytes
-    return optimise(content, task.signature)
+    try:
+        with fine_tuned(source.predict, splits.train.inputs, samples_of(splits.calibration), seed=seed):
+            # In one file: what lies in two has no candidates to mend.
+            content = converter_for(model).convert(model, task.signature, kind=task.kind).model_bytes
+        return optimise(content, task.signature)
+    except ExportError:  # the last resort failed: what was found before it still stands
+        return None
 
 
 def _is_short(candidate: Candidate, settings: ExportSettings, limits: LimitSettings) -> bool:

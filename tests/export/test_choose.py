@@ -112,6 +112,15 @@ def test_the_sequence_ends_at_the_first_that_may_lose_more_than_allowed() -> Non
     )
 
 
+def test_what_is_left_out_of_the_sequence_names_the_one_that_is_as_cheap() -> None:
+    first = int8("int8-weights", risk=-0.002, latency_ratio={1: 0.9, 64: 0.9})
+    second = int8("int8-static-all", risk=-0.001, latency_ratio={1: 0.4, 64: 0.4})
+    third = int8("int8-dynamic", risk=0.001, latency_ratio={1: 0.5, 64: 0.5})  # faster than the first
+    refused, chosen, _ = pick(fp32(), third, second, first)
+    assert chosen == "int8-static-all"
+    assert str(refused["int8-dynamic"]).startswith("int8-static-all is as fast and as small, and closer to FP32")
+
+
 def test_many_candidates_at_the_edge_of_the_allowance_ship_no_more_often_than_one_would() -> None:
     rng, runs, error, deviation = np.random.default_rng(0), 3000, 0.025, 0.002
     names = [f"int8-{number}" for number in range(6)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from evertune.losses import row_losses
 from evertune.rows import Rows
 from evertune.runtime import Session
 from evertune.settings import ExportSettings, LimitSettings
-from evertune.statistics import upper_bound
+from evertune.statistics import Interval, upper_bound
 from evertune.task import Splits, Task
 from export import FP32, QUICK, ExportResult, export_model, measure_untrained, seal
-from export.choose import SLOWER_RATIO
+from export.choose import SLOWER_RATIO, choose, too_slow
 from export.converters.keras_torch import KerasTorchConverter
 from export.pipeline import outputs_of
 
@@ -45,11 +46,24 @@ def test_every_recipe_is_tried_and_has_its_figures(result: ExportResult) -> None
     assert result.chosen.recipe in result.reason
 
 
-def test_int8_that_is_slower_here_is_not_chosen(result: ExportResult) -> None:
+def test_int8_that_is_slower_here_is_not_chosen_and_not_scored(result: ExportResult) -> None:
     for candidate in result.candidates[1:]:
-        if max(candidate.latency_ratio.values()) > SLOWER_RATIO:
-            assert candidate is not result.chosen
-            assert candidate.refused is not None
+        reason = too_slow(candidate)
+        assert math.isnan(candidate.accuracy) == (reason is not None)
+        assert reason is None or candidate.refused == reason
+    slowed = [
+        replace(
+            each,
+            refused=None,
+            difference=Interval(-0.001, 0.001, 0.95),
+            latency_interval={},
+            latency_ratio=dict.fromkeys(each.latency_ratio, ratio),
+        )
+        for each, ratio in zip(result.candidates, (1.0, *[SLOWER_RATIO * 1.01] * 3), strict=True)
+    ]
+    judged, chosen, _ = choose(slowed, settings=ExportSettings(), limits=LOOSE)
+    assert chosen.recipe == FP32
+    assert {each.refused for each in judged[1:]} == {"takes 1.06 times as long as FP32 at batch 1"}
 
 
 def test_the_score_is_that_of_the_bytes_that_ship(result: ExportResult, task: Task, splits: Splits) -> None:
@@ -90,9 +104,29 @@ def test_the_test_split_is_not_touched(trained_mlp: Any, task: Task, splits: Spl
     scrambled = Rows({"image": images[::-1]}, splits.test.labels)
     other = Splits(splits.train, splits.validation, splits.calibration, scrambled)
     again = export_model(trained_mlp, task, other, settings=ExportSettings(), limits=LOOSE, seed=0, quick=True)
-    assert [candidate.model_bytes for candidate in again.candidates] == [
-        candidate.model_bytes for candidate in result.candidates
-    ]
+    assert [each.model_bytes for each in again.candidates] == [each.model_bytes for each in result.candidates]
+    raced = scored(again) & scored(result)
+    assert FP32 in raced
+    for recipe in raced:
+        mine, theirs = again.candidate(recipe), result.candidate(recipe)
+        assert (mine.accuracy, mine.difference, mine.risk) == (theirs.accuracy, theirs.difference, theirs.risk)
+
+
+def test_labels_that_judge_put_nothing_in_order(
+    trained_mlp: Any, task: Task, splits: Splits, result: ExportResult
+) -> None:
+    rows = splits.validation
+    other = Splits(splits.train, Rows(rows.inputs, (rows.labels + 1) % 10), splits.calibration, splits.test)
+    again = export_model(trained_mlp, task, other, settings=ExportSettings(), limits=LOOSE, seed=0, quick=True)
+    assert again.candidate(FP32).accuracy < 0.3
+    assert {name: again.candidate(name).risk for name in scored(again) & scored(result)} == {
+        name: result.candidate(name).risk for name in scored(again) & scored(result)
+    }
+
+
+def scored(result: ExportResult) -> set[str]:
+    """Recipes that were not too slow: timing may differ from run to run."""
+    return {each.recipe for each in result.candidates if not math.isnan(each.accuracy)}
 
 
 def test_limits_that_nothing_keeps_are_an_error(trained_mlp: Any, task: Task, splits: Splits) -> None:
@@ -193,6 +227,18 @@ def test_the_same_artifact_sealed_twice_has_one_digest(
         seal(result, task, splits, BundleStore(str(tmp_path / name)), lineage={"run": name}).digest for name in "ab"
     }
     assert len(digests) == 1
+
+
+def test_what_another_target_gave_is_kept_beside_with_how_it_was_measured(
+    result: ExportResult, task: Task, splits: Splits, tmp_path: Path
+) -> None:
+    store = BundleStore(str(tmp_path))
+    first = seal(result, task, splits, store, lineage={}).attestation()
+    (beside,) = seal(replace(result, target="tensorrt"), task, splits, store, lineage={}).measurements()
+    assert first is not None
+    assert (first["target"], beside["target"]) == ("cpu", "tensorrt")
+    for name in ("measurement", "parity", "test_difference", "candidates"):
+        assert beside[name] == first[name]
 
 
 def test_a_changed_byte_in_the_sealed_model_is_refused(

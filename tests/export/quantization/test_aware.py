@@ -14,18 +14,34 @@ from evertune.rows import Rows
 from evertune.runtime import Session
 from evertune.settings import ExportSettings, LimitSettings
 from evertune.task import Splits, Task
-from evertune.tensors import Array
+from evertune.tensors import Array, TensorSpec
 from export.candidate import Candidate
+from export.choose import too_slow
 from export.converters import converter_for
-from export.pipeline import convert, outputs_of
+from export.converters.source import Source
+from export.pipeline import convert, export_model, outputs_of
 from export.precisions import Precisions
 from export.quantization import Quantizer, optimise
 from export.quantization.fake import Ranges, rounding
-from export.quantization.last_resort import last_resort
+from export.quantization.last_resort import last_resort, retrained
 from export.recipes import FP32, recipe_named
 from export.verify import verify
 
 U8S8 = recipe_named("int8-static-all-u8s8")
+
+
+class OddTask(Task):
+    """Four numbers, three classes."""
+
+    name = "odd"
+    labels = ("a", "b", "c")
+    inputs = (TensorSpec("x", "float32", (4,)),)
+
+    def load(self) -> Splits:
+        raise NotImplementedError
+
+    def build(self, hp: Any) -> Any:
+        raise NotImplementedError
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +119,45 @@ def test_fine_tuning_gives_back_most_of_what_rounding_took_and_leaves_the_model_
     assert accuracy(session) > worst + (best - worst) / 2
     again = converter_for(fragile).convert(fragile, task.signature)
     assert optimise(again.model_bytes, task.signature) == source.model_bytes  # its own weights
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_an_export_that_may_fine_tune_judges_what_comes_of_it_with_the_rest(
+    fragile: Any, task: Task, splits: Splits
+) -> None:
+    settings = ExportSettings(recipes=(U8S8.name,), quantization_aware=True)
+    limits = LimitSettings(latency_seconds=10, size_bytes=100_000_000)
+    result = export_model(fragile, task, splits, settings=settings, limits=limits, seed=0)
+    _, static, *tuned = result.candidates
+    assert static.recipe == U8S8.name
+    assert [each.recipe for each in tuned] == ([] if too_slow(static) else ["int8-aware"])
+    for each in tuned:
+        assert static.accuracy < each.accuracy < 1
+        assert each.risk < static.risk
+        assert set(each.latency_ratio) == {1, 8, 64}
+        assert each.difference is not None
+        assert (each.refused is None) == (each is result.chosen)
+
+
+@pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "not exported"])
+def test_where_fine_tuning_cannot_be_had_the_export_goes_on(frozen: bool) -> None:
+    import torch
+
+    class Odd(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = torch.nn.Linear(4, 3)
+
+        def forward(self, x: Any) -> Any:
+            hidden = self.dense(x)
+            # ONNX has no lgamma: another route made the file, or none.
+            return torch.softmax(hidden if frozen else torch.lgamma(hidden.abs() + 1), -1)
+
+    model = Odd().requires_grad_(not frozen)
+    task = OddTask()
+    rows = Rows({"x": np.ones((8, 4), np.float32)}, np.zeros(8, np.int64))
+    source = Source(b"", converter_for(model).forward(model, task.signature, task.kind))
+    assert retrained(model, task, Splits(rows, rows, rows, rows), source, seed=0) is None
 
 
 def candidate(recipe: str, upper: float, ratio: float, kept: int = 0) -> Candidate:

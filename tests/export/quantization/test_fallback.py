@@ -15,6 +15,7 @@ from evertune.tensors import Array, Signature, TensorSpec
 from export.parity import Parity
 from export.quantization import Quantizer, candidates, fallback
 from export.quantization.noise import worst_nodes
+from export.quantization.verdict import Verdict
 from export.recipes import Recipe, recipe_named
 from export.verify import verify
 
@@ -55,37 +56,50 @@ def fragile(make: Maker, signature: Signature) -> bytes:
     return make(nodes, weights, signature)
 
 
-Judge = Callable[[bytes], bool]
+Judge = Callable[[bytes], Verdict]
+
+
+def verdict(loses: bool) -> Verdict:
+    return Verdict.LOSES if loses else Verdict.KEEPS
 
 
 @pytest.fixture
-def loses(fragile: bytes, signature: Signature, rows: Rows) -> Judge:
-    """More than a twentieth of the decisions change."""
+def judge(fragile: bytes, signature: Signature, rows: Rows) -> Judge:
+    """Loses where more than a twentieth of the decisions change."""
 
     def decisions(content: bytes) -> Array:
         found: Array = verify(content, signature).run(rows.inputs)["probabilities"].argmax(axis=1)
         return found
 
     expected = decisions(fragile)
-    return lambda content: bool((decisions(content) != expected).mean() > 0.05)
+    return lambda content: verdict(bool((decisions(content) != expected).mean() > 0.05))
 
 
 def test_the_node_that_drowns_the_signal_is_found_and_returned(
-    fragile: bytes, signature: Signature, rows: Rows, loses: Judge
+    fragile: bytes, signature: Signature, rows: Rows, judge: Judge
 ) -> None:
     quantizer = Quantizer(fragile, signature, rows)
     first = quantizer.nodes(STATIC)[0]
     assert worst_nodes(quantizer, STATIC)[0] == first
-    assert loses(quantizer.quantize(STATIC))
-    content, kept = fallback(quantizer, STATIC, loses)
+    assert judge(quantizer.quantize(STATIC)) is Verdict.LOSES
+    content, kept = fallback(quantizer, STATIC, judge)
     assert kept == (first,)
-    assert not loses(content)
+    assert judge(content) is Verdict.KEEPS
     assert len(content) < len(fragile)
+
+
+def test_what_became_too_slow_while_it_still_loses_is_not_taken_for_mended(
+    fragile: bytes, signature: Signature, rows: Rows
+) -> None:
+    quantizer = Quantizer(fragile, signature, rows)
+    verdicts = iter((Verdict.LOSES, Verdict.HOPELESS))
+    assert fallback(quantizer, STATIC, lambda content: next(verdicts)) == (quantizer.quantize(STATIC), ())
+    assert next(verdicts, None) is None
 
 
 def test_a_recipe_that_loses_nothing_is_left_alone(fragile: bytes, signature: Signature, rows: Rows) -> None:
     quantizer = Quantizer(fragile, signature, rows)
-    assert fallback(quantizer, STATIC, lambda content: False) == (quantizer.quantize(STATIC), ())
+    assert fallback(quantizer, STATIC, lambda content: Verdict.KEEPS) == (quantizer.quantize(STATIC), ())
 
 
 def test_what_cannot_be_mended_comes_back_as_it_was_after_ten_rounds_at_most(
@@ -100,23 +114,23 @@ def test_what_cannot_be_mended_comes_back_as_it_was_after_ten_rounds_at_most(
     quantizer = Quantizer(make(nodes, weights, signature), signature, rows)
     judged: list[bytes] = []
 
-    def loses(content: bytes) -> bool:
+    def judge(content: bytes) -> Verdict:
         judged.append(content)
-        return True
+        return Verdict.LOSES
 
-    assert fallback(quantizer, STATIC, loses) == (judged[0], ())
+    assert fallback(quantizer, STATIC, judge) == (judged[0], ())
     assert 3 < len(judged) <= 11
     assert len(set(judged)) == len(judged)
 
 
 def test_candidates_carry_how_many_nodes_were_kept_and_say_what_failed(
-    fragile: bytes, signature: Signature, rows: Rows, loses: Judge
+    fragile: bytes, signature: Signature, rows: Rows, judge: Judge
 ) -> None:
     def prove(content: bytes) -> tuple[Session, Parity]:
         return verify(content, signature), NOTHING
 
     recipes: list[Recipe] = [STATIC, recipe_named("int8-static-arithmetic"), recipe_named("int4")]
-    mended, twin, large = candidates(fragile, signature, rows, recipes, prove, loses)
+    mended, twin, large = candidates(fragile, signature, rows, recipes, prove, judge)
     assert mended[1] is not None
     assert (mended[0].refused, mended[0].nodes_kept, mended[0].to_json()["nodes_kept"]) == (None, 1, 1)
     assert mended[0].size_ratio == pytest.approx(len(mended[0].model_bytes) / len(fragile))
@@ -150,13 +164,13 @@ def test_attention_that_onnx_runtime_computes_wrongly_is_mended(make: Maker) -> 
     content = make(nodes, {"w": random.standard_normal((512, 3))}, wide)
     expected = verify(content, wide).run(rows.inputs)["probabilities"]
 
-    def loses(made: bytes) -> bool:
-        return bool(np.abs(verify(made, wide).run(rows.inputs)["probabilities"] - expected).max() > 0.01)
+    def judge(made: bytes) -> Verdict:
+        return verdict(np.abs(verify(made, wide).run(rows.inputs)["probabilities"] - expected).max() > 0.01)
 
     quantizer = Quantizer(content, wide, rows)
-    mended, kept = fallback(quantizer, STATIC, loses)
-    assert bool(kept) == loses(quantizer.quantize(STATIC))
-    assert not loses(mended)
+    mended, kept = fallback(quantizer, STATIC, judge)
+    assert bool(kept) == (judge(quantizer.quantize(STATIC)) is Verdict.LOSES)
+    assert judge(mended) is Verdict.KEEPS
 
 
 def test_what_enters_the_last_node_is_not_rounded(fragile: bytes, signature: Signature, rows: Rows) -> None:
