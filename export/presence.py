@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import math
 from typing import Any
 
 from evertune.errors import BundleError
 from evertune.runtime import Session
+from evertune.settings import LimitSettings
 from evertune.tensors import Signature, TensorSpec
 
 PROVIDERS: dict[str, tuple[str, ...]] = {
@@ -39,6 +41,11 @@ def is_here(target: str) -> bool:
         return False
     finally:
         onnxruntime.set_default_logger_severity(2)
+
+
+def judgeable_limits(limits: LimitSettings, target: str) -> LimitSettings:
+    """Without that of latency where the target is not here: a CPU's figure says nothing about a GPU."""
+    return limits if is_here(target) else limits.model_copy(update={"latency_seconds": math.inf})
 
 
 _SIGNATURE = Signature((TensorSpec("x", "float32", (1,)),), (TensorSpec("y", "float32", (1,)),))

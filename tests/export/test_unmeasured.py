@@ -15,7 +15,7 @@ from evertune.settings import ExportSettings, LimitSettings
 from evertune.statistics import Interval
 from evertune.task import Splits, Task
 from evertune.tensors import TensorSpec
-from export import ExportResult, export_for
+from export import ExportResult, export_for, measure_untrained
 from export.candidate import Candidate
 from export.presence import is_here
 from export.unmeasured import choose_unmeasured
@@ -91,3 +91,16 @@ def test_fp16_ships_unmeasured_only_where_fp32_is_too_large() -> None:
     for other, most_bytes in ((half, 40), (worse, 60)):
         with pytest.raises(ExportError, match="no precision"):
             choose_unmeasured(fp32, other, settings, LimitSettings(size_bytes=most_bytes))
+
+
+def test_before_training_too_only_size_is_judged() -> None:
+    import torch
+
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softmax(-1))
+    settings = ExportSettings(target="cuda")
+    hasty = LimitSettings(latency_seconds=1e-9, size_bytes=100_000)
+    found = measure_untrained(model, Signs(), settings=settings, limits=hasty)
+    assert (found.recipe, found.over) == ("fp32", None)
+    assert found.latency_seconds > hasty.latency_seconds
+    tiny = measure_untrained(model, Signs(), settings=settings, limits=LimitSettings(size_bytes=10))
+    assert "limits.size_bytes" in str(tiny.over)
