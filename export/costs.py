@@ -9,7 +9,7 @@ from evertune.runtime import Session
 from evertune.tensors import Tensors
 from export.candidate import Candidate
 from export.external import OnnxFiles
-from export.measure import LATENCY_BATCHES, measure_latency
+from export.measure import LATENCY_BATCHES, latency_batches, measure_latency
 from export.memory import measure_memory
 from export.recipes import FP32
 
@@ -32,7 +32,7 @@ def with_latency(
         known = sessions[recipe]
         return Session(files[recipe], known.signature, threads=known.threads, providers=providers)
 
-    batches = tuple(sorted({*LATENCY_BATCHES, batch_rows}))
+    batches = latency_batches(batch_rows)
     times = measure_latency(sessions, rows, baseline=FP32, rounds=rounds, batches=batches, load=load, loads=loads)
     timed = [
         replace(

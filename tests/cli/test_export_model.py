@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from cli.main import main
+from cli.measure_command import fp16_verdict
 from evertune.bundle import BundleStore
 from evertune.settings import load_project
 from export.presence import is_here
@@ -159,14 +160,18 @@ def test_a_later_export_for_another_target_is_kept_beside(
 
 
 def test_measure_adds_a_record_and_changes_nothing_else(
-    inside: Path, run: Run, bundles: dict[str, dict[str, Any]]
+    inside: Path, run: Run, bundles: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digest = bundles["tree"]["digest"]
+    monkeypatch.setenv("EVERTUNE_LIMITS__BATCH_ROWS", "16")
+    monkeypatch.setenv("EVERTUNE_LIMITS__LATENCY_SECONDS", "1e-9")
     store = BundleStore(load_project().bundle_url)
     before = store.get(digest).attestation()
     record = run("measure", digest[:10], "--json").json()
     assert set(record["recipes"]) == {"fp32"}
-    assert set(record["recipes"]["fp32"]["latency_seconds"]) == {"1", "8", "64"}
+    assert set(record["recipes"]["fp32"]["latency_interval"]) == {"1", "8", "16", "64"}
+    found_milliseconds = record["recipes"]["fp32"]["latency_seconds"]["16"] * 1e3
+    assert record["over_limit"].startswith(f"16 rows take {found_milliseconds:.3g} ms")
     bundle = store.get(digest)
     assert bundle.attestation() == before
     assert [each["measured_at"] for each in bundle.measurements()] == [record["measured_at"]]
@@ -176,6 +181,18 @@ def test_measure_adds_a_record_and_changes_nothing_else(
     path.write_bytes(path.read_bytes().replace(b"cpu", b"CPU"))
     assert run("inspect", digest).code == 7
     path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "told"), [(0.8, 0.99, "worth it: export"), (0.9, 1.1, "neither"), (1.0, 1.2, "not worth it")]
+)
+def test_fp16_is_worth_it_where_the_interval_says_so(lower: float, upper: float, told: str) -> None:
+    half = {
+        "latency_ratio": {"1": 1.5, "16": (lower + upper) / 2},
+        "latency_interval": {"1": {"lower": 1.4, "upper": 1.6}, "16": {"lower": lower, "upper": upper}},
+    }
+    said = fp16_verdict("fp32", {"target": "cuda", "batch_rows": 16, "recipes": {"fp16": half}})
+    assert f"at batch 16: {told}" in said
 
 
 def test_inspect_takes_a_model_a_digest_or_a_folder(inside: Path, run: Run, bundles: dict[str, dict[str, Any]]) -> None:
