@@ -20,7 +20,8 @@ def measure(
     """Measure a bundle on the machine that serves it, and keep the figures beside its attestation.
 
     Loads it on the target's execution provider, checks its golden rows there, times batches of 1, 8, 64 and
-    limits.batch_rows rows; on a GPU also FP16 beside FP32. What `evertune export --target cuda` left pending is measured by this.
+    limits.batch_rows rows; on a GPU also FP16 beside FP32. What `evertune export --target cuda` left pending is
+    measured by this.
     """
     from cli.doctor.runtime import gpus
     from cli.output import print_json

@@ -244,9 +244,11 @@ def test_compare_on_the_tasks_rows(inside: Path, run: Run, bundles: dict[str, di
     assert found["loss"]["a"] == pytest.approx(found["a"]["reference_loss"])
     assert 0.3 < found["answers"]["agreement_ratio"] < 1
     assert set(found["latency"]) == {"1", "8", "64"}
+    assert found["rounds"] == 2
     same = run("compare", linear, linear, "--rounds", "1", "--rows", "50")
     assert same.code == 0
     assert "same decision on 100.00% of the rows" in same.out
+    assert "latency: one round, both in turn" in same.out
     assert "neither is shown to be better" in same.out
 
 
@@ -257,6 +259,15 @@ def test_compare_on_golden_rows_where_the_task_is_not_at_hand(run: Run, seal: Ca
     assert found["loss"] is None
     assert found["answers"]["agreement_ratio"] == 1.0
     assert found["answers"]["largest_difference"] == pytest.approx(0.15, abs=0.1)
+
+
+def test_a_task_whose_rows_fail_is_named(inside: Path, run: Run, bundles: dict[str, dict[str, Any]]) -> None:
+    broken = _TASK.replace("    def load(self):\n", "    def load(self):\n        raise OSError('disk gone')\n")
+    (inside / "broken.py").write_text(broken)
+    done = run("compare", "largest", bundles["tree"]["digest"], "--task", "broken.py:Largest")
+    assert done.code == 4
+    assert "broken.py, line " in done.err
+    assert "Task.data failed: OSError: disk gone" in done.err
 
 
 def test_what_cannot_be_compared_is_refused(inside: Path, run: Run, bundles: dict[str, dict[str, Any]]) -> None:
