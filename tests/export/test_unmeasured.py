@@ -54,15 +54,20 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def result(processes: Path) -> ExportResult:
     import torch
 
-    class Noting(torch.nn.Sequential):
+    layer = torch.nn.Linear(4, 3, bias=False)
+    layer.weight.data = 10 * torch.eye(4)[:3]
+
+    class Noting(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = torch.nn.Sequential(layer, torch.nn.Softmax(-1))
+
         def forward(self, x: Any) -> Any:
             if torch.compiler.is_exporting():
                 processes.write_text(str(os.getpid()))
-            return super().forward(x)
+            return self.layers(x)
 
-    layer = torch.nn.Linear(4, 3, bias=False)
-    layer.weight.data = 10 * torch.eye(4)[:3]
-    model, task = Noting(layer, torch.nn.Softmax(-1)), Signs()
+    model, task = Noting(), Signs()
     settings, limits = ExportSettings(target="cuda", batch_rows=48), LimitSettings(batch_rows=48)
     return export_for(model, task, task.load(), settings=settings, limits=limits, seed=0)
 
