@@ -19,8 +19,9 @@ def measure(
 ) -> None:
     """Measure a bundle on the machine that serves it, and keep the figures beside its attestation.
 
-    Loads it on the target's execution provider, checks its golden rows there, times batches of 1, 8 and 64 rows; on a
-    GPU also FP16 beside FP32. What `evertune export --target cuda` left pending is measured by this.
+    Loads it on the target's execution provider, checks its golden rows there, times batches of 1, 8, 64 and
+    limits.batch_rows rows; on a GPU also FP16 beside FP32. What `evertune export --target cuda` left pending is
+    measured by this.
     """
     from cli.doctor.runtime import gpus
     from cli.output import print_json
@@ -36,7 +37,12 @@ def measure(
     store = BundleStore.of(project)
     bundle = store.get(digest)
     with stage(f"measuring on {target}"):
-        record = measure_bundle(bundle, target, threads=project.settings.export.threads)
+        record = measure_bundle(
+            bundle,
+            target,
+            threads=project.settings.export.threads,
+            batch_rows=project.settings.limits.batch_rows,
+        )
     if target != "cpu":
         record["hardware"]["gpus"] = gpus()
     record["over_limit"] = _over(project, bundle.manifest.recipe, record)
@@ -50,8 +56,8 @@ def measure(
 def _over(project: Project, recipe: str, record: dict[str, Any]) -> str | None:
     from export.choose import over_limits
 
-    found = record["recipes"][recipe]
-    return over_limits(found["latency_seconds"]["1"], found["size_bytes"], project.settings.limits)
+    found, limits = record["recipes"][recipe], project.settings.limits
+    return over_limits(found["latency_seconds"][str(limits.batch_rows)], found["size_bytes"], limits)
 
 
 def _print(digest: str, recipe: str, record: dict[str, Any]) -> None:
@@ -62,16 +68,24 @@ def _print(digest: str, recipe: str, record: dict[str, Any]) -> None:
     console = Console()
     for part in measured(record):
         console.print(part, highlight=False)
-    console.print(f"Golden rows passed. {_half(recipe, record)}", highlight=False, markup=False)
+    console.print(f"Golden rows passed. {fp16_verdict(recipe, record)}", highlight=False, markup=False)
     if record["over_limit"]:
         console.print(f"Over a limit of evertune.toml: {record['over_limit']}", highlight=False, markup=False)
     console.print(f"Kept beside the attestation of {digest[:12]}.", highlight=False)
 
 
-def _half(recipe: str, record: dict[str, Any]) -> str:
+def fp16_verdict(recipe: str, record: dict[str, Any]) -> str:
+    """Whether FP16 is faster than FP32 at the batch that decides, by the interval; empty where it was not timed."""
     half = record["recipes"].get("fp16")
     if half is None or recipe == "fp16":
         return ""
-    ratio = max(half["latency_ratio"].values())
-    verdict = f"worth it: export with --target {record['target']} here" if ratio < 1 else "not worth it"
-    return f"FP16 takes at most {ratio:.2f} of FP32's time: {verdict}."
+    rows = record["batch_rows"]
+    interval = half["latency_interval"][str(rows)]
+    found = f"{half['latency_ratio'][str(rows)]:.2f} ({interval['lower']:.2f} to {interval['upper']:.2f})"
+    return f"FP16 takes {found} of FP32's time at batch {rows}: {_verdict(interval, record['target'])}."
+
+
+def _verdict(interval: dict[str, float], target: str) -> str:
+    if interval["upper"] < 1:
+        return f"worth it: export with --target {target} here"
+    return "not worth it" if interval["lower"] >= 1 else "neither is shown to be faster"

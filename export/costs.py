@@ -9,7 +9,7 @@ from evertune.runtime import Session
 from evertune.tensors import Tensors
 from export.candidate import Candidate
 from export.external import OnnxFiles
-from export.measure import LATENCY_BATCHES, measure_latency
+from export.measure import LATENCY_BATCHES, latency_batches, measure_latency
 from export.memory import measure_memory
 from export.recipes import FP32
 
@@ -26,13 +26,19 @@ def with_latency(
     providers: tuple[str, ...],
 ) -> tuple[list[Candidate], int]:
     """Adds latencies at 1, 8, 64 and `batch_rows` rows; returns the candidates, and how many rounds there were."""
-    files = {each.recipe: each.model_bytes for each in candidates}
+    files = {each.recipe: each for each in candidates}
 
     def load(recipe: str) -> Session:
         known = sessions[recipe]
-        return Session(files[recipe], known.signature, threads=known.threads, providers=providers)
+        return Session(
+            files[recipe].model_bytes,
+            known.signature,
+            threads=known.threads,
+            providers=providers,
+            external_data=files[recipe].external_data,
+        )
 
-    batches = tuple(sorted({*LATENCY_BATCHES, batch_rows}))
+    batches = latency_batches(batch_rows)
     times = measure_latency(sessions, rows, baseline=FP32, rounds=rounds, batches=batches, load=load, loads=loads)
     timed = [
         replace(

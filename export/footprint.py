@@ -16,6 +16,7 @@ from evertune.tensors import Signature, Tensors
 from export.choose import over_limits
 from export.measure import measure_latency
 from export.pipeline import convert
+from export.presence import judgeable_limits
 from export.quantization import Quantizer
 from export.recipes import FP32, QUICK
 from export.verify import verify
@@ -49,13 +50,14 @@ def measure_untrained(
     Args:
         model: What `task.build` returned.
         task: Declares inputs and labels.
-        settings: Threads and parity.
+        settings: Threads, parity and target. Where the target is not here, latency is no limit.
         limits: INT8 is only tried where FP32 is over them.
         seed: Of the rows.
 
     Raises:
         ExportError: The model does not convert or does not fit the task.
     """
+    limits = judgeable_limits(limits, settings.target)
     rows = _random_rows(task.signature, np.random.default_rng(seed))
     source, session, _ = convert(model, task.signature, rows, settings, kind=task.kind, parameters=task.parameters)
     fp32 = _footprint(FP32, session, source.size_bytes, rows, limits)

@@ -24,6 +24,16 @@ _FEWEST_AFFORDABLE = 25  # rounds: medians of ratios then move by a few percent 
 Clock = Callable[[], float]
 
 
+def latency_batches(batch_rows: int) -> tuple[int, ...]:
+    """1, 8, 64 and the batch whose latency decides, in order.
+
+    Example:
+        >>> latency_batches(16)
+        (1, 8, 16, 64)
+    """
+    return tuple(sorted({*LATENCY_BATCHES, batch_rows}))
+
+
 @dataclass(frozen=True)
 class Latencies:
     """What interleaved rounds gave.

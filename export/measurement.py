@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import Any
 
 import numpy as np
 
 from evertune.bundle import Bundle
-from evertune.errors import ExportError
+from evertune.errors import BundleError, ExportError
 from evertune.rows import Rows
 from evertune.runtime import Session
-from evertune.tensors import Tensors
+from evertune.tensors import Signature, Tensors
 from export.hardware import hardware, versions
-from export.measure import measure_latency
+from export.measure import Latencies, latency_batches, measure_latency
 from export.presence import PROVIDERS, is_here
 from export.quantization import Quantizer
 from export.recipes import FP16, FP32, recipe_named
 
+_LOADS = 6  # as many as an interval takes
 
-def measure_bundle(bundle: Bundle, target: str, *, threads: int = 1, rounds: int = 25) -> dict[str, Any]:
+
+def measure_bundle(
+    bundle: Bundle, target: str, *, threads: int = 1, rounds: int = 30, batch_rows: int = 1
+) -> dict[str, Any]:
     """Proves a bundle on a target's execution provider and times it there, on a GPU with FP16 beside FP32.
 
     Args:
         bundle: Any.
         target: "cpu", "cuda" or "tensorrt".
         threads: Of ONNX Runtime.
-        rounds: Of timing; all models in each.
+        rounds: Of timing; all models in each. They are spread over six loads of each model.
+        batch_rows: Timed beside batches of 1, 8 and 64 rows: the one whose latency decides.
 
     Returns:
         A record for `BundleStore.add_measurement`.
@@ -42,28 +46,42 @@ def measure_bundle(bundle: Bundle, target: str, *, threads: int = 1, rounds: int
             fix="Run this on the machine that will serve; `evertune doctor` says what its GPU lacks.",
             target=target,
         )
-    recipe, signature = bundle.manifest.recipe, bundle.manifest.signature
+    recipe, providers, golden = bundle.manifest.recipe, PROVIDERS[target], bundle.golden
     sizes = {recipe: bundle.size_bytes}
-    sessions = {recipe: bundle.verified_session(threads=threads, providers=PROVIDERS[target])}
+    sessions = {recipe: bundle.verified_session(threads=threads, providers=providers)}
+    half = None
     if target != "cpu" and recipe == FP32:
-        with contextlib.suppress(ExportError):  # trees have no FP16, and values may overflow: then FP32 stands alone
-            half = _half(bundle)
-            sizes[FP16] = len(half)
-            sessions[FP16] = Session(half, signature, threads=threads, providers=PROVIDERS[target])
-    times = measure_latency(sessions, bundle.golden.inputs, baseline=recipe, rounds=rounds)
+        half = half_of(bundle.model_bytes(), bundle.manifest.signature, golden.inputs, threads, providers)
+    if half is not None:
+        sizes[FP16], sessions[FP16] = len(half[0]), half[1]
+
+    def load(name: str) -> Session:
+        if half is not None and name == FP16:
+            return Session(half[0], bundle.manifest.signature, threads=threads, providers=providers)
+        return bundle.session(threads=threads, providers=providers)
+
+    times = measure_latency(
+        sessions,
+        golden.inputs,
+        baseline=recipe,
+        rounds=rounds,
+        batches=latency_batches(batch_rows),
+        load=load,
+        loads=_LOADS,
+    )
     return {
         "target": target,
         "provider": sessions[recipe].provider,
         "recipes": {
             name: {
                 "size_bytes": sizes[name],
-                "latency_seconds": {str(size): value for size, value in times.seconds[name].items()},
-                "latency_ratio": {str(size): value for size, value in times.ratio[name].items()},
-                "golden_difference": _difference(session.run(bundle.golden.inputs), bundle.golden.outputs),
+                **_latency(times, name),
+                "golden_difference": _difference(session.run(golden.inputs), golden.outputs),
             }
             for name, session in sessions.items()
         },
-        "rounds": rounds,
+        "batch_rows": batch_rows,
+        "rounds": times.rounds,
         "threads": threads,
         "hardware": hardware(),
         "versions": versions(),
@@ -71,10 +89,24 @@ def measure_bundle(bundle: Bundle, target: str, *, threads: int = 1, rounds: int
     }
 
 
-def _half(bundle: Bundle) -> bytes:
-    golden = bundle.golden.inputs
-    rows = Rows(golden, np.zeros(len(next(iter(golden.values()))), np.int64))  # labels are not looked at
-    return Quantizer(bundle.model_bytes(), bundle.manifest.signature, rows).quantize(recipe_named(FP16))
+def half_of(
+    model_bytes: bytes, signature: Signature, inputs: Tensors, threads: int, providers: tuple[str, ...]
+) -> tuple[bytes, Session] | None:
+    """FP16, loaded; None where FP32 stands alone: trees have no FP16, values overflow, or it does not load."""
+    rows = Rows(inputs, np.zeros(len(next(iter(inputs.values()))), np.int64))  # labels are not looked at
+    try:
+        half = Quantizer(model_bytes, signature, rows).quantize(recipe_named(FP16))
+        return half, Session(half, signature, threads=threads, providers=providers)
+    except (ExportError, BundleError):
+        return None
+
+
+def _latency(times: Latencies, name: str) -> dict[str, Any]:
+    return {
+        "latency_seconds": {str(size): value for size, value in times.seconds[name].items()},
+        "latency_ratio": {str(size): value for size, value in times.ratio[name].items()},
+        "latency_interval": {str(size): value.to_json() for size, value in times.interval[name].items()},
+    }
 
 
 def _difference(found: Tensors, expected: Tensors) -> float | None:

@@ -11,16 +11,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from evertune.runtime import Session
-from evertune.tensors import Signature, Tensors, TensorSpec
+from evertune.tensors import Tensors
 from export.external import OnnxFiles, write_data
+from export.smallest import SIGNATURE, smallest_model
 
 _TIMEOUT_SECONDS = 300
-_SMALLEST = Signature((TensorSpec("x", "float32", (1,)),), (TensorSpec("y", "float32", (1,)),))
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,14 @@ def measure_memory(
             (folder / f"{number}.onnx").write_bytes(content.model_bytes)
             (folder / str(number)).mkdir()
             write_data(folder / str(number), content.external_data)
-        (folder / "smallest.onnx").write_bytes(_smallest())
+        (folder / "smallest.onnx").write_bytes(smallest_model())
         np.savez(folder / "inputs.npz", **rows)  # type: ignore[arg-type]  # the stub takes the arrays for its flag
         options = {
             "models": len(models),
             "threads": session.threads,
             "providers": providers,
             "signature": session.signature.to_json(),
-            "smallest": _SMALLEST.to_json(),
+            "smallest": SIGNATURE.to_json(),
         }
         (folder / "options.json").write_text(json.dumps(options), encoding="utf-8")
         found = [json.loads(line) for line in _run(folder).splitlines()]
@@ -81,14 +80,3 @@ def _run(folder: Path) -> str:
     with (folder / "figures").open("w+", encoding="utf-8") as figures, suppress(subprocess.TimeoutExpired):
         subprocess.run(command, env=environment, stdout=figures, stderr=subprocess.DEVNULL, timeout=_TIMEOUT_SECONDS)
     return (folder / "figures").read_text(encoding="utf-8")
-
-
-def _smallest() -> bytes:
-    from onnx import TensorProto, helper
-
-    values: list[Any] = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in ("x", "y")]
-    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "smallest", values[:1], values[1:])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
-    model.ir_version = 10
-    content: bytes = model.SerializeToString()
-    return content

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-from typing import Any
+import math
 
 from evertune.errors import BundleError
 from evertune.runtime import Session
-from evertune.tensors import Signature, TensorSpec
+from evertune.runtime.session import CPU
+from evertune.settings import LimitSettings
+from export.smallest import SIGNATURE, smallest_model
 
 PROVIDERS: dict[str, tuple[str, ...]] = {
-    "cpu": ("CPUExecutionProvider",),
-    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
-    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
+    "cpu": CPU,
+    "cuda": ("CUDAExecutionProvider", *CPU),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", *CPU),
 }
 """ONNX Runtime's execution providers by target, best first."""
 
@@ -34,20 +36,13 @@ def is_here(target: str) -> bool:
     onnxruntime.set_default_logger_severity(4)  # that a library is missing is an answer here, not an error
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # where it prints that TensorRT is missing
-            return Session(_tiny(), _SIGNATURE, providers=providers).provider == providers[0]
+            return Session(smallest_model(), SIGNATURE, providers=providers).provider == providers[0]
     except BundleError:
         return False
     finally:
         onnxruntime.set_default_logger_severity(2)
 
 
-_SIGNATURE = Signature((TensorSpec("x", "float32", (1,)),), (TensorSpec("y", "float32", (1,)),))
-
-
-def _tiny() -> bytes:
-    from onnx import TensorProto, helper
-
-    values: list[Any] = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in ("x", "y")]
-    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "probe", values[:1], values[1:])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    return bytes(model.SerializeToString())
+def judgeable_limits(limits: LimitSettings, target: str) -> LimitSettings:
+    """Without that of latency where the target is not here: a CPU's figure says nothing about a GPU."""
+    return limits if is_here(target) else limits.model_copy(update={"latency_seconds": math.inf})

@@ -63,7 +63,7 @@ class Routes:
             return self._rescued(error)
 
     def best(self, rows: Tensors) -> Proved:
-        """The fastest route that passes, each tried in a process of its own.
+        """The fastest route that passes, each tried apart from this process where it can be.
 
         Args:
             rows: Inputs to measure with.
@@ -99,9 +99,8 @@ class Routes:
             raise RouteError.of(error) from error
 
     def _apart(self, converter: Converter) -> Source:
-        """In a copy of this process; on TensorFlow, which a copy cannot run, in a fresh one where it can be saved."""
+        """In a copy of this process; in this one where a copy could not compute: TensorFlow or CUDA is in use."""
         seconds, predict = self.settings.route_timeout_seconds, converter.forward(self.model, self.signature, self.kind)
-
         if not may_fork():
             return self._convert(converter)
         with tempfile.TemporaryDirectory() as name:

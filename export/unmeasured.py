@@ -13,24 +13,20 @@ from dataclasses import replace
 from typing import Any
 
 from evertune.errors import ExportError
-from evertune.losses import row_losses
-from evertune.rows import Rows
 from evertune.runtime import Session
 from evertune.settings import ExportSettings, LimitSettings
-from evertune.statistics import paired_noninferiority
 from evertune.task import Splits, Task
 from export.candidate import Candidate
 from export.choose import over_limits
 from export.converters.source import Source
-from export.measure import LATENCY_BATCHES
-from export.parity import compare
+from export.measure import latency_batches
 from export.pipeline import convert, outputs_of
+from export.precisions import parity_of
 from export.quantization import Quantizer
 from export.recipes import FP16, FP32, recipe_named
 from export.result import ExportResult
+from export.scoring import difference_of, losses_of
 from export.verify import check_outputs, verify
-
-_ERROR_RATE = 0.025  # one side; the interval of both has 95%
 
 
 def export_unmeasured(
@@ -50,12 +46,12 @@ def export_unmeasured(
     """
     rows = splits.validation
     source, session, parity = convert(
-        model, task.signature, rows.inputs, settings, kind=task.kind, parameters=task.parameters
+        model, task.signature, rows.inputs, settings, kind=task.kind, parameters=task.parameters, full=True
     )
     fp32 = Candidate(
         FP32,
         source.model_bytes,
-        accuracy=1 - float(_losses(session, rows, task).mean()),
+        accuracy=1 - float(losses_of(session, rows, task).mean()),
         parity=parity,
         external_data=source.external_data,
     )
@@ -68,7 +64,7 @@ def export_unmeasured(
         parity=parity,
         validation_rows=len(rows),
         target=settings.target,
-        pending=_pending(settings.target, chosen.recipe, judged),
+        pending=_pending(settings.target, chosen.recipe, judged, limits),
     )
 
 
@@ -96,8 +92,10 @@ def choose_unmeasured(
     )
 
 
-def _pending(target: str, recipe: str, candidates: tuple[Candidate, ...]) -> tuple[Mapping[str, Any], ...]:
-    sizes = ", ".join(map(str, LATENCY_BATCHES))
+def _pending(
+    target: str, recipe: str, candidates: tuple[Candidate, ...], limits: LimitSettings
+) -> tuple[Mapping[str, Any], ...]:
+    sizes = ", ".join(map(str, latency_batches(limits.batch_rows)))
     found = [
         {"what": f"the golden rows again, on {target}", "recipes": [recipe]},
         {"what": f"latency of batches of {sizes} rows, and limits.latency_seconds", "recipes": [recipe]},
@@ -120,28 +118,15 @@ def _half(source: Source, fp32: Session, task: Task, splits: Splits, settings: E
         content = Quantizer(source.model_bytes, task.signature, splits.calibration).quantize(recipe_named(FP16))
         session = verify(content, task.signature, threads=settings.threads)
         check_outputs(outputs_of(session, rows.inputs), task.signature, task.kind)  # on all rows: values may overflow
-        parity = compare(
-            session,
-            source.predict,
-            rows.inputs,
-            absolute=settings.parity_absolute,
-            free=True,
-            kind=task.kind,
-            parameters=task.parameters,
-        )
+        parity = parity_of(session, source, task, rows.inputs, settings, free=True)
     except ExportError as error:  # a precision that cannot be made is a finding, not a failure
         return Candidate(FP16, refused=error.message)
-    before, after = _losses(fp32, rows, task), _losses(session, rows, task)
-    test = paired_noninferiority(before, after, margin=settings.allowance_ratio, error_rate=_ERROR_RATE, min_rows=1)
+    before, after = losses_of(fp32, rows, task), losses_of(session, rows, task)
     return Candidate(
         FP16,
         content,
         size_ratio=len(content) / len(source.model_bytes),
         accuracy=1 - float(after.mean()),
-        difference=test.interval,
+        difference=difference_of(before, after, settings.allowance_ratio),
         parity=parity,
     )
-
-
-def _losses(session: Session, rows: Rows, task: Task) -> Any:
-    return row_losses(task.kind, outputs_of(session, rows.inputs), rows.labels, task.parameters)

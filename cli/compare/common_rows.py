@@ -10,6 +10,7 @@ import numpy as np
 from evertune.bundle import Bundle
 from evertune.errors import EvertuneError, InputError
 from evertune.rows import Rows
+from evertune.task import Task
 from evertune.tensors import Array, Tensors
 
 
@@ -42,7 +43,7 @@ def common_rows(first: Bundle, second: Bundle, task: str | None, most: int) -> C
 
     Raises:
         InputError: The named task is another model's.
-        TaskError: It does not load.
+        TaskError: It does not load, or its `data` fails.
     """
     rows, why = _of_task(first, task, most)
     if rows is not None:
@@ -62,7 +63,6 @@ def _joined(parts: list[Array]) -> Array:
 def _of_task(bundle: Bundle, task: str | None, most: int) -> tuple[Rows | None, str]:
     from evertune.loading import load_task
     from evertune.settings import load_project
-    from evertune.task import LabelledWindow
 
     try:
         project = None if task else load_project()
@@ -78,5 +78,17 @@ def _of_task(bundle: Bundle, task: str | None, most: int) -> tuple[Rows | None, 
         if task:
             raise InputError(problem, fix="Name the task that the bundles were made for.")
         return None, problem
-    test = found.data(LabelledWindow()).test
+    test = _test_rows(found, (root / str(reference).rpartition(":")[0]).resolve())
     return test.take(np.linspace(0, len(test) - 1, min(most, len(test))).astype(np.int64)), ""
+
+
+def _test_rows(task: Task, file: Path) -> Rows:
+    from evertune.loading import explain_in_task
+    from evertune.task import LabelledWindow
+
+    try:
+        return task.data(LabelledWindow()).test
+    except EvertuneError:
+        raise
+    except Exception as error:  # whatever a user's file does
+        raise explain_in_task(error, file, "Task.data failed") from error

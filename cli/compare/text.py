@@ -41,7 +41,8 @@ def _sentences(found: Mapping[str, Any]) -> Iterator[str]:
     if answers["agreement_ratio"] is not None:
         yield f"same decision on {answers['agreement_ratio']:.2%} of the rows"
     yield f"answers differ by {answers['largest_difference']:.3g} at most, {answers['mean_difference']:.3g} on average"
-    yield "latency: both in the same rounds in turn, on this machine's CPU; the ratio is the median over rounds"
+    rounds = f"{found['rounds']} rounds" if found["rounds"] > 1 else "one round"
+    yield f"latency: {rounds}, both in turn, on this machine's CPU; the ratio is the median over rounds"
     if found["hyperparameters"]:
         yield "hyperparameters that differ:"
     for name, (one, two) in found["hyperparameters"].items():

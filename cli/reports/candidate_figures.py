@@ -17,8 +17,8 @@ _WRAP = 70  # letters of a line in a hover text
 Candidate = Mapping[str, Any]
 
 
-def candidate_picture(candidates: Sequence[Candidate], shipped: str) -> Any:
-    """Loss on validation rows over the latency of one row, area by size; None where fewer than two were measured.
+def candidate_picture(candidates: Sequence[Candidate], shipped: str, batch_rows: int = 1) -> Any:
+    """Loss on validation rows over latency, area by size; None where fewer than two were measured.
 
     A quantized candidate's bars are the interval of the loss that it adds to FP32's on the same rows. The line joins
     those that no other beats in both. What does not ship is grey; its hover text says why.
@@ -26,16 +26,19 @@ def candidate_picture(candidates: Sequence[Candidate], shipped: str) -> Any:
     Args:
         candidates: As in an attestation; FP32 first.
         shipped: The recipe that ships.
+        batch_rows: The batch whose latency decided.
     """
-    measured = [each for each in candidates if each["accuracy"] is not None and each["latency_seconds"].get("1")]
-    if len(measured) < 2:
+    batch = str(batch_rows)
+    found = [each for each in candidates if each["accuracy"] is not None and each["latency_seconds"].get(batch)]
+    if len(found) < 2:
         return None
     made = figure(
         title="Precisions: loss, latency and size",
-        x="latency of one row, milliseconds",
+        x=f"latency of {'one row' if batch_rows == 1 else f'{batch_rows} rows'}, milliseconds",
         y="loss on validation rows",
         height=460,
     )
+    measured = [{**each, "milliseconds": _milliseconds(each, found[0], batch)} for each in found]
     made.add_trace(_front(measured))
     largest = max(each["size_bytes"] for each in measured)
     groups = {
@@ -51,8 +54,7 @@ def candidate_picture(candidates: Sequence[Candidate], shipped: str) -> Any:
 
 def front(measured: Sequence[Candidate]) -> list[Candidate]:
     """Those that no other beats in both loss and latency, the fastest first."""
-    fp32 = measured[0]
-    ordered = sorted(measured, key=lambda each: (_milliseconds(each, fp32), _loss(each)))
+    ordered = sorted(measured, key=lambda each: (each["milliseconds"], _loss(each)))
     found: list[Candidate] = []
     for each in ordered:
         if not found or _loss(each) < _loss(found[-1]):
@@ -61,9 +63,9 @@ def front(measured: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _front(measured: Sequence[Candidate]) -> Any:
-    best, fp32 = front(measured), measured[0]
+    best = front(measured)
     return go.Scatter(
-        x=[_milliseconds(each, fp32) for each in best],
+        x=[each["milliseconds"] for each in best],
         y=[_loss(each) for each in best],
         mode="lines",
         line={"color": SECOND, "dash": "dot", "width": 1},
@@ -76,11 +78,11 @@ def _markers(group: Sequence[Candidate], name: str, color: str, largest: int, fp
     losses = [_loss(each) for each in group]
     ends = [_ends(each, fp32) for each in group]
     return go.Scatter(
-        x=[_milliseconds(each, fp32) for each in group],
+        x=[each["milliseconds"] for each in group],
         y=losses,
         error_y={**bars([low for low, _ in ends], losses, [high for _, high in ends]), "color": color},
         text=[safe(each["recipe"]) for each in group],
-        hovertext=[_hover(each, fp32) for each in group],
+        hovertext=[_hover(each) for each in group],
         hoverinfo="text",
         mode="markers+text",
         textposition="middle right",
@@ -106,17 +108,17 @@ def _loss(each: Candidate) -> float:
     return 1.0 - float(each["accuracy"])
 
 
-def _milliseconds(each: Candidate, fp32: Candidate) -> float:
+def _milliseconds(each: Candidate, fp32: Candidate, batch: str) -> float:
     """From the paired ratio: medians of each alone may disagree with it on a busy machine."""
-    ratio = (each.get("latency_ratio") or {}).get("1")
+    ratio = (each.get("latency_ratio") or {}).get(batch)
     if ratio is None:
-        return float(each["latency_seconds"]["1"]) * 1e3
-    return float(fp32["latency_seconds"]["1"]) * float(ratio) * 1e3
+        return float(each["latency_seconds"][batch]) * 1e3
+    return float(fp32["latency_seconds"][batch]) * float(ratio) * 1e3
 
 
-def _hover(each: Candidate, fp32: Candidate) -> str:
+def _hover(each: Candidate) -> str:
     difference = each["difference"]
-    cost = f"{_milliseconds(each, fp32):.3g} ms, {kilobytes(each['size_bytes'])}"
+    cost = f"{each['milliseconds']:.3g} ms, {kilobytes(each['size_bytes'])}"
     lines = [f"{each['recipe']}: loss {_loss(each):.4f}, {cost}"]
     if difference is not None:
         lines.append(f"loss added: {difference['lower']:+.4f} to {difference['upper']:+.4f} (95%)")

@@ -121,7 +121,8 @@ def _add_precisions(page: Page, attestation: Mapping[str, Any]) -> None:
         return
     page.section("Precisions")
     page.text(f"Ships {attestation['reason']}.")
-    picture = candidate_picture(attestation["candidates"], attestation.get("recipe", ""))
+    batch_rows = (attestation.get("measurement") or {}).get("batch_rows", 1)
+    picture = candidate_picture(attestation["candidates"], attestation.get("recipe", ""), batch_rows)
     if picture is not None:
         page.plot(
             picture,

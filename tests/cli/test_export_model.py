@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from cli.main import main
+from cli.measure_command import fp16_verdict
 from evertune.bundle import BundleStore
 from evertune.settings import load_project
 from export.presence import is_here
@@ -159,14 +160,18 @@ def test_a_later_export_for_another_target_is_kept_beside(
 
 
 def test_measure_adds_a_record_and_changes_nothing_else(
-    inside: Path, run: Run, bundles: dict[str, dict[str, Any]]
+    inside: Path, run: Run, bundles: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digest = bundles["tree"]["digest"]
+    monkeypatch.setenv("EVERTUNE_LIMITS__BATCH_ROWS", "16")
+    monkeypatch.setenv("EVERTUNE_LIMITS__LATENCY_SECONDS", "1e-9")
     store = BundleStore(load_project().bundle_url)
     before = store.get(digest).attestation()
     record = run("measure", digest[:10], "--json").json()
     assert set(record["recipes"]) == {"fp32"}
-    assert set(record["recipes"]["fp32"]["latency_seconds"]) == {"1", "8", "64"}
+    assert set(record["recipes"]["fp32"]["latency_interval"]) == {"1", "8", "16", "64"}
+    found_milliseconds = record["recipes"]["fp32"]["latency_seconds"]["16"] * 1e3
+    assert record["over_limit"].startswith(f"16 rows take {found_milliseconds:.3g} ms")
     bundle = store.get(digest)
     assert bundle.attestation() == before
     assert [each["measured_at"] for each in bundle.measurements()] == [record["measured_at"]]
@@ -176,6 +181,18 @@ def test_measure_adds_a_record_and_changes_nothing_else(
     path.write_bytes(path.read_bytes().replace(b"cpu", b"CPU"))
     assert run("inspect", digest).code == 7
     path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "told"), [(0.8, 0.99, "worth it: export"), (0.9, 1.1, "neither"), (1.0, 1.2, "not worth it")]
+)
+def test_fp16_is_worth_it_where_the_interval_says_so(lower: float, upper: float, told: str) -> None:
+    half = {
+        "latency_ratio": {"1": 1.5, "16": (lower + upper) / 2},
+        "latency_interval": {"1": {"lower": 1.4, "upper": 1.6}, "16": {"lower": lower, "upper": upper}},
+    }
+    said = fp16_verdict("fp32", {"target": "cuda", "batch_rows": 16, "recipes": {"fp16": half}})
+    assert f"at batch 16: {told}" in said
 
 
 def test_inspect_takes_a_model_a_digest_or_a_folder(inside: Path, run: Run, bundles: dict[str, dict[str, Any]]) -> None:
@@ -227,9 +244,11 @@ def test_compare_on_the_tasks_rows(inside: Path, run: Run, bundles: dict[str, di
     assert found["loss"]["a"] == pytest.approx(found["a"]["reference_loss"])
     assert 0.3 < found["answers"]["agreement_ratio"] < 1
     assert set(found["latency"]) == {"1", "8", "64"}
+    assert found["rounds"] == 2
     same = run("compare", linear, linear, "--rounds", "1", "--rows", "50")
     assert same.code == 0
     assert "same decision on 100.00% of the rows" in same.out
+    assert "latency: one round, both in turn" in same.out
     assert "neither is shown to be better" in same.out
 
 
@@ -240,6 +259,15 @@ def test_compare_on_golden_rows_where_the_task_is_not_at_hand(run: Run, seal: Ca
     assert found["loss"] is None
     assert found["answers"]["agreement_ratio"] == 1.0
     assert found["answers"]["largest_difference"] == pytest.approx(0.15, abs=0.1)
+
+
+def test_a_task_whose_rows_fail_is_named(inside: Path, run: Run, bundles: dict[str, dict[str, Any]]) -> None:
+    broken = _TASK.replace("    def load(self):\n", "    def load(self):\n        raise OSError('disk gone')\n")
+    (inside / "broken.py").write_text(broken)
+    done = run("compare", "largest", bundles["tree"]["digest"], "--task", "broken.py:Largest")
+    assert done.code == 4
+    assert "broken.py, line " in done.err
+    assert "Task.data failed: OSError: disk gone" in done.err
 
 
 def test_what_cannot_be_compared_is_refused(inside: Path, run: Run, bundles: dict[str, dict[str, Any]]) -> None:

@@ -245,6 +245,17 @@ def test_candidates_are_drawn_with_intervals_sizes_and_reasons() -> None:
     assert candidate_picture([found[0], found[3]], "fp32") is None
 
 
+def test_candidates_are_drawn_at_the_batch_that_decides() -> None:
+    common = {"accuracy": 0.9, "difference": None, "refused": None, "size_bytes": 1000}
+    found = [
+        {"recipe": recipe, "latency_seconds": {"1": 0.001, "16": 0.004}, "latency_ratio": ratios, **common}
+        for recipe, ratios in (("fp32", {"1": 1.0, "16": 1.0}), ("int8-a", {"1": 2.0, "16": 0.5}))
+    ]
+    picture = candidate_picture(found, "int8-a", 16)
+    assert list(picture.data[0].x) == pytest.approx([2.0])
+    assert picture.layout.xaxis.title.text == "latency of 16 rows, milliseconds"
+
+
 def test_the_command_takes_the_champion_or_a_digest(run: Run, project: Project, seal: Seal, tmp_path: Path) -> None:
     digest = seal(1.0)
     assert run("report", "evaluation").code == 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,15 @@ import pytest
 
 from evertune.errors import ExportError
 from evertune.rows import Rows
+from evertune.runtime.session import CPU
 from evertune.settings import ExportSettings, LimitSettings
 from evertune.statistics import Interval
 from evertune.task import Splits, Task
 from evertune.tensors import TensorSpec
-from export import ExportResult, export_for
+from export import ExportResult, export_for, measure_untrained
 from export.candidate import Candidate
+from export.converters.contained import may_fork
+from export.measurement import half_of
 from export.presence import is_here
 from export.unmeasured import choose_unmeasured
 
@@ -40,13 +45,30 @@ class Signs(Task):
 
 
 @pytest.fixture(scope="module")
-def result() -> ExportResult:
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the model notes which process its exporter runs in."""
+    return tmp_path_factory.mktemp("exporter") / "processes"
+
+
+@pytest.fixture(scope="module")
+def result(processes: Path) -> ExportResult:
     import torch
 
     layer = torch.nn.Linear(4, 3, bias=False)
     layer.weight.data = 10 * torch.eye(4)[:3]
-    model, task = torch.nn.Sequential(layer, torch.nn.Softmax(-1)), Signs()
-    settings, limits = ExportSettings(target="cuda"), LimitSettings()
+
+    class Noting(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = torch.nn.Sequential(layer, torch.nn.Softmax(-1))
+
+        def forward(self, x: Any) -> Any:
+            if torch.compiler.is_exporting():
+                processes.write_text(str(os.getpid()))
+            return self.layers(x)
+
+    model, task = Noting(), Signs()
+    settings, limits = ExportSettings(target="cuda", batch_rows=48), LimitSettings(batch_rows=48)
     return export_for(model, task, task.load(), settings=settings, limits=limits, seed=0)
 
 
@@ -57,11 +79,19 @@ def test_both_precisions_are_proven_and_neither_is_timed(result: ExportResult) -
     assert fp32.parity.absolute < 1e-4
     assert half.parity is not None
     assert half.parity.agreement_ratio > 0.98
+    assert half.parity.batch_sizes == fp32.parity.batch_sizes
     assert half.difference is not None
     assert half.accuracy > 0.98
     assert half.refused is not None
     assert "not measured yet" in half.refused
     assert fp32.latency_seconds == half.latency_seconds == {}  # no figure of a CPU passes for one of a GPU
+
+
+def test_the_exporter_runs_apart_as_for_any_model_that_ships(result: ExportResult, processes: Path) -> None:
+    assert result.parity.batch_sizes[-1] == 48
+    if not may_fork():
+        pytest.skip("TensorFlow is loaded: no copy of this process could compute")
+    assert int(processes.read_text()) != os.getpid()
 
 
 def test_fp16_keeps_its_boundary_and_halves_the_weights(result: ExportResult) -> None:
@@ -72,10 +102,18 @@ def test_fp16_keeps_its_boundary_and_halves_the_weights(result: ExportResult) ->
     assert kinds == [onnx.TensorProto.FLOAT] * 2
 
 
+def test_fp16_that_does_not_load_on_the_target_leaves_fp32_alone(result: ExportResult) -> None:
+    model_bytes, signature, rows = result.chosen.model_bytes, Signs().signature, {"x": np.ones((2, 4), np.float32)}
+    half = half_of(model_bytes, signature, rows, 1, CPU)
+    assert half is not None
+    assert half[0] == result.candidate("fp16").model_bytes
+    assert half_of(model_bytes, signature, rows, 1, ("NoExecutionProvider",)) is None
+
+
 def test_what_is_pending_is_listed(result: ExportResult) -> None:
     assert {each["target"] for each in result.pending} == {"cuda"}
     assert [each["recipes"] for each in result.pending] == [["fp32"], ["fp32"], ["fp16"]]
-    assert "1, 8, 64 rows" in result.pending[1]["what"]
+    assert "1, 8, 48, 64 rows" in result.pending[1]["what"]
     assert "nothing to run cuda on" in result.reason
 
 
@@ -91,3 +129,16 @@ def test_fp16_ships_unmeasured_only_where_fp32_is_too_large() -> None:
     for other, most_bytes in ((half, 40), (worse, 60)):
         with pytest.raises(ExportError, match="no precision"):
             choose_unmeasured(fp32, other, settings, LimitSettings(size_bytes=most_bytes))
+
+
+def test_before_training_too_only_size_is_judged() -> None:
+    import torch
+
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softmax(-1))
+    settings = ExportSettings(target="cuda")
+    hasty = LimitSettings(latency_seconds=1e-9, size_bytes=100_000)
+    found = measure_untrained(model, Signs(), settings=settings, limits=hasty)
+    assert (found.recipe, found.over) == ("fp32", None)
+    assert found.latency_seconds > hasty.latency_seconds
+    tiny = measure_untrained(model, Signs(), settings=settings, limits=LimitSettings(size_bytes=10))
+    assert "limits.size_bytes" in str(tiny.over)
