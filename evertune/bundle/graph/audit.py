@@ -68,7 +68,7 @@ def _problems(facts: Facts, external_bytes: dict[str, int]) -> Iterator[str]:
         yield f"refers to no data in {min(unread)}, which manifest.json lists as external_data"
 
 
-def _made(node: Node, constants: Mapping[str, list[int]]) -> int:
+def _made(node: Node, constants: Mapping[str, list[list[int]]]) -> int:
     if node.domain not in _STANDARD:
         return 0
     if node.operator in _SIZE_ATTRIBUTE:
@@ -80,8 +80,8 @@ def _made(node: Node, constants: Mapping[str, list[int]]) -> int:
         return (
             0  # a condition ends it; that one of the frameworks says "at most 2**63 rounds" is how they spell "while"
         )
-    sizes = constants.get(node.inputs[index], [])
-    return sum(map(abs, sizes)) if node.operator == "Pad" else math.prod(map(abs, sizes))
+    measure = sum if node.operator == "Pad" else math.prod
+    return max((int(measure(map(abs, sizes))) for sizes in constants.get(node.inputs[index], [])), default=0)
 
 
 def _expanded(nodes: list[Node], functions: list[Function]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from evertune.bundle.graph import wire
-from evertune.bundle.graph.tensor import Tensor, read_tensor
+from evertune.bundle.graph.tensor import UNREAD, Tensor, read_tensor
 
 _DEEPEST = 32  # subgraphs within subgraphs: ONNX Runtime recurses too
 
@@ -49,7 +49,8 @@ class Facts:
         nodes: Of the graph and its subgraphs.
         functions: With their nodes.
         tensors: Initializers, constants and tensors in attributes.
-        constants: Values of small tensors of integers, by name.
+        constants: Values of small tensors of integers, by name: of all tensors of that name, since a graph inside
+            another may use one again.
         forbidden: What makes no sense in a model that only answers.
     """
 
@@ -57,7 +58,7 @@ class Facts:
     nodes: list[Node] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
-    constants: dict[str, list[int]] = field(default_factory=dict)
+    constants: dict[str, list[list[int]]] = field(default_factory=dict)
     forbidden: list[str] = field(default_factory=list)
 
 
@@ -154,13 +155,18 @@ class _Reader:
         if name == "shape":
             node.shape = ints
         if node.operator == "Constant" and name in ("value_int", "value_ints") and node.outputs:
-            self.facts.constants[node.outputs[0]] = ints
+            self._constant(node.outputs[0], ints)
 
     def _tensor(self, message: wire.Field, name: str = "") -> None:
         tensor = read_tensor(self.data, message)
         self.facts.tensors.append(tensor)
         if tensor.ints:
-            self.facts.constants[name or tensor.name] = tensor.ints
+            self._constant(name or tensor.name, tensor.ints)
+        elif tensor.is_unread:
+            self._constant(name or tensor.name, [UNREAD])
+
+    def _constant(self, name: str, values: list[int]) -> None:
+        self.facts.constants.setdefault(name, []).append(values)
 
     def _text(self, each: wire.Field) -> str:
         return self.data[each.start : each.end].decode("utf-8", "backslashreplace")

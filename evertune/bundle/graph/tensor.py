@@ -25,6 +25,8 @@ _FIXED_BYTES = {4: 4, 10: 8}  # float_data, double_data
 _LOCATION_KEYS = {"location", "offset", "length", "checksum"}
 _MOST_ELEMENTS = 1 << 40
 _MOST_INTS = 64  # of a tensor whose values are looked at
+UNREAD = 1 << 62
+"""Stands for integers that were not looked at: no honest size has so many, or lies in another file."""
 
 
 @dataclass
@@ -55,6 +57,11 @@ class Tensor:
     def elements(self) -> int:
         """By its shape."""
         return math.prod(self.dims)
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether it has integers that were not looked at: too many, or in another file."""
+        return self.type == _INT64 and not self.ints and self.elements > 0
 
     def problem(self, external_bytes: dict[str, int]) -> str | None:
         """What is wrong with it; None where nothing is.

@@ -134,6 +134,18 @@ HOSTILE: dict[str, tuple[ModelProto | bytes, str]] = {
         model(helper.make_node("ConstantOfShape", ["n"], ["y"]), tensors=(ints("n", 1 << 20, 1 << 20),)),
         "over 1000000000 elements",
     ),
+    "a giant constant of 65 axes": (
+        model(helper.make_node("ConstantOfShape", ["n"], ["y"]), tensors=(ints("n", *[1] * 64, 1 << 40),)),
+        "over 1000000000 elements",
+    ),
+    "a giant constant beside a small one of its name": (
+        model(
+            helper.make_node("Constant", [], ["n"], value_ints=[1]),
+            helper.make_node("ConstantOfShape", ["n"], ["y"]),
+            tensors=(ints("n", 1 << 40),),
+        ),
+        "over 1000000000 elements",
+    ),
     "a giant constant, in a node": (
         model(
             helper.make_node("Constant", [], ["n"], value_ints=[1 << 40]), helper.make_node("Tile", ["x", "n"], ["y"])
