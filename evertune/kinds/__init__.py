@@ -26,7 +26,7 @@ def kind_of(name: str) -> Kind:
 
     Example:
         >>> kind_of("regression").outputs(("price",))
-        (TensorSpec(name='value', dtype='float32', shape=(1,)),)
+        (TensorSpec(name='value', dtype='float32', shape=(1,), missing=False),)
     """
     try:
         return KINDS[name]
