@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,7 @@ def fold(model_bytes: bytes) -> ModelProto:
         with quiet_runtime():
             onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         folded = onnx.load(target)
+    _flat_biases(folded.graph)
     _drop_unused_domains(folded)
     return folded
 
@@ -92,6 +94,15 @@ def _subtractions_to_additions(graph: GraphProto) -> None:
                 floats[negative] = numpy_helper.from_array(value, negative)
                 graph.initializer.append(floats[negative])
             node.op_type, node.input[1] = "Add", negative
+
+
+def _flat_biases(graph: GraphProto) -> None:
+    """Takes a first axis of one off the biases of products, on which quantizing per channel fails."""
+    readers = Counter(name for inner in graphs(graph) for node in inner.node for name in node.input)
+    wide = {item.name: item for item in graph.initializer if len(item.dims) == 2 and item.dims[0] == 1}
+    for node in graph.node:
+        if node.op_type == "Gemm" and len(node.input) > 2 and node.input[2] in wide and readers[node.input[2]] == 1:
+            del wide[node.input[2]].dims[0]
 
 
 def _drop_unused_domains(model: ModelProto) -> None:

@@ -12,8 +12,10 @@ import onnx
 import pytest
 from onnx import helper
 
+from evertune.rows import Rows
 from evertune.tensors import Signature, TensorSpec
-from export.quantization import optimise
+from export.quantization import Quantizer, optimise
+from export.recipes import recipe_named
 from export.verify import verify
 
 Maker = Callable[..., bytes]
@@ -55,8 +57,10 @@ def test_the_bytes_are_the_same_in_every_process_and_the_second_time(
     (tmp_path / "model.onnx").write_bytes(normalized)
     code = f"""
 import hashlib
+from evertune.rows import Rows
 from evertune.tensors import Signature, TensorSpec
-from export.quantization import optimise
+from export.quantization import Quantizer, optimise
+from export.recipes import recipe_named
 signature = Signature((TensorSpec("x", "float32", (1, 8, 8)),), (TensorSpec("probabilities", "float32", (3,)),))
 print(optimise(open({str(tmp_path / "model.onnx")!r}, "rb").read(), signature).hex())
 """
@@ -70,3 +74,22 @@ def test_a_model_without_products_is_left_as_it_is(make: Maker, signature: Signa
     nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("Softmax", ["f"], ["probabilities"])]
     content = make(nodes, {}, flat)
     assert optimise(content, flat) == content
+
+
+def test_a_bias_with_a_first_axis_of_one_can_be_quantized_per_channel(make: Maker) -> None:
+    signature = Signature((TensorSpec("x", "float32", (8,)),), (TensorSpec("probabilities", "float32", (3,)),))
+    nodes = [
+        helper.make_node("Gemm", ["x", "v", "b"], ["h"]),
+        helper.make_node("Relu", ["h"], ["r"]),
+        helper.make_node("MatMul", ["r", "w"], ["z"]),
+        helper.make_node("Softmax", ["z"], ["probabilities"]),
+    ]
+    random = np.random.default_rng(0)
+    weights = {name: random.standard_normal(shape) for name, shape in {"v": (8, 6), "b": (1, 6), "w": (6, 3)}.items()}
+    rows = Rows({"x": random.standard_normal((70, 8)).astype(np.float32)}, np.zeros(70, np.int64))
+    plain = make(nodes, weights, signature)
+    content = optimise(plain, signature)
+    small = Quantizer(content, signature, rows).quantize(recipe_named("int8-static-matmul-u8s8"))
+    exact, same, close = (verify(each, signature).run(rows.inputs)["probabilities"] for each in (plain, content, small))
+    assert np.abs(exact - same).max() < 1e-6
+    assert 0 < np.abs(exact - close).max() < 0.1
