@@ -51,7 +51,7 @@ def export_unmeasured(
     fp32 = Candidate(
         FP32,
         source.model_bytes,
-        accuracy=1 - float(losses_of(session, rows, task).mean()),
+        accuracy=1 - float(losses_of(session, rows, task, settings.batch_rows).mean()),
         parity=parity,
         external_data=source.external_data,
     )
@@ -64,6 +64,7 @@ def export_unmeasured(
         parity=parity,
         validation_rows=len(rows),
         target=settings.target,
+        scored_rows=settings.batch_rows,
         pending=_pending(settings.target, chosen.recipe, judged, limits),
     )
 
@@ -117,11 +118,12 @@ def _half(source: Source, fp32: Session, task: Task, splits: Splits, settings: E
     try:
         content = Quantizer(source.model_bytes, task.signature, splits.calibration).quantize(recipe_named(FP16))
         session = verify(content, task.signature, threads=settings.threads)
-        check_outputs(outputs_of(session, rows.inputs), task.signature, task.kind)  # on all rows: values may overflow
+        answers = outputs_of(session, rows.inputs, settings.batch_rows)  # of all rows: values may overflow
+        check_outputs(answers, task.signature, task.kind)
         parity = parity_of(session, source, task, rows.inputs, settings, free=True)
     except ExportError as error:  # a precision that cannot be made is a finding, not a failure
         return Candidate(FP16, refused=error.message)
-    before, after = losses_of(fp32, rows, task), losses_of(session, rows, task)
+    before, after = (losses_of(each, rows, task, settings.batch_rows) for each in (fp32, session))
     return Candidate(
         FP16,
         content,

@@ -13,7 +13,7 @@ from pathlib import Path
 _ROOT = Path(__file__).parents[2]
 _PAGE = _ROOT / "docs" / "export.md"
 _BEGIN, _END = "<!-- refusals: begin -->\n", "<!-- refusals: end -->\n"
-_ERRORS = ("ExportError", "RouteError", "OverLimitsError")
+_ERRORS = ("ExportError", "RouteError", "OverLimitsError", "InputError", "DataError", "SettingsError")
 _ANY = "..."  # what is only known when it happens: a layer, an operator, a number
 
 
