@@ -143,7 +143,7 @@ RECIPES = tuple(
         recipe_named,
         (
             *_QUICK,
-            "int8-dynamic",
+            "int8-dynamic-tables-tensor",
             "int8-static-all",
             "int8-static-all-u8s8-tensor",
             "int8-static-all-u8s8-percentile",
