@@ -14,7 +14,7 @@ from rich.text import Text
 
 from cli.up.ports import check_ports
 from cli.up.program import Program
-from cli.up.programs import own_programs
+from cli.up.programs import own_programs, task_file
 from cli.up.supervisor import Supervisor
 from cli.up.watching import Watching, watching
 from evertune.settings import Project
@@ -62,6 +62,8 @@ def run(project: Project, *, with_prometheus: bool = True) -> None:
     voice = Voice([program.name for program in programs], stop)
     for line in around.missing:
         voice.say(_SELF, line)
+    if not task_file(project).is_file():
+        voice.say(_SELF, f"retune is left out: there is no task file {task_file(project)} (project.task)")
     with _signals(stop, kill):
         supervisor = Supervisor(programs, project.root, voice.say, stop=stop, kill=kill)
         supervisor.run(lambda: _tell(voice, programs))
