@@ -17,7 +17,8 @@ from export.converters import Converter, Source, converter_for
 from export.converters.backend import is_keras_on
 from export.converters.contained import contained, may_fork
 from export.converters.elsewhere import can_run, convert_elsewhere
-from export.converters.failed import RouteError
+from export.converters.failed import MovingError, RouteError
+from export.converters.source import Predict
 from export.external import read_data, write_data
 from export.measure import measure_latency
 from export.parity import Parity
@@ -99,10 +100,19 @@ class Routes:
             raise RouteError.of(error) from error
 
     def _apart(self, converter: Converter) -> Source:
-        """In a copy of this process; in this one where a copy could not compute: TensorFlow or CUDA is in use."""
+        """In a copy of this process; in a fresh one where a copy could not compute: TensorFlow or CUDA is in use.
+
+        In this one what cannot be taken to a fresh one: a torch module, a layer without a `get_config`.
+        """
         seconds, predict = self.settings.route_timeout_seconds, converter.forward(self.model, self.signature, self.kind)
         if not may_fork():
-            return self._convert(converter)
+            backend = _own_backend(self.model)
+            if backend is None:
+                return self._convert(converter)
+            try:
+                return self._elsewhere(backend, predict)
+            except MovingError:
+                return self._convert(converter)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
 
@@ -119,10 +129,13 @@ class Routes:
         return converter.convert(self.model, self.signature, kind=self.kind, reuse=reuse, most_bytes=most_bytes)
 
     def _other(self, source: Source | None = None) -> Proved:
-        backend = _other_backend(self.model)
-        if backend is None or self.settings.routes == "first":
+        backend = None if self.settings.routes == "first" else _other_backend(self.model)
+        if backend is None:
             raise RouteError("there is no other route", fix="Change the layer.")
         predict = source.predict if source else converter_for(self.model).forward(self.model, self.signature, self.kind)
+        return self.prove(self._elsewhere(backend, predict))
+
+    def _elsewhere(self, backend: str, predict: Predict) -> Source:
         files = convert_elsewhere(
             self.model,
             self.signature,
@@ -131,7 +144,7 @@ class Routes:
             seconds=self.settings.route_timeout_seconds,
             most_bytes=self.settings.max_file_bytes,
         )
-        return self.prove(Source(files.model_bytes, predict, external_data=files.external_data))
+        return Source(files.model_bytes, predict, external_data=files.external_data)
 
     def _rescued(self, first: RouteError) -> Proved:
         """By the other route; where that fails too, the first error says more: it is about the user's own framework."""
@@ -141,11 +154,13 @@ class Routes:
             raise first from error
 
 
+def _own_backend(model: Any) -> str | None:
+    return next((backend for backend in _OTHER if is_keras_on(backend, model)), None)
+
+
 def _other_backend(model: Any) -> str | None:
-    for mine, other in _OTHER.items():
-        if is_keras_on(mine, model):
-            return other if can_run(other) else None
-    return None
+    other = _OTHER.get(_own_backend(model) or "")
+    return other if other is not None and can_run(other) else None
 
 
 def _loops(model: Any) -> bool:

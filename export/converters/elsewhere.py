@@ -18,7 +18,7 @@ from typing import Any
 from evertune.errors import ExportError
 from evertune.tensors import Signature
 from export.converters.contained import contained, may_fork
-from export.converters.failed import RouteError, crashed, from_json, to_json, too_slow
+from export.converters.failed import MovingError, crashed, from_json, to_json, too_slow
 from export.external import OnnxFiles, read_data, write_data
 from export.graph import MOST_WEIGHTS_BYTES
 from export.silence import known_noise
@@ -46,7 +46,8 @@ def convert_elsewhere(
         most_bytes: As in `Converter.convert`.
 
     Raises:
-        RouteError: The model cannot be saved, or the process took too long, crashed or refused.
+        ExportError: Of the exporter; a `MovingError` where the model cannot be saved or loaded; a `RouteError` where
+            the process took too long or crashed.
     """
     what = f"the exporter on {backend}"
     with tempfile.TemporaryDirectory() as name:
@@ -69,7 +70,7 @@ def convert_elsewhere(
         if (folder / _ANSWER).is_file():
             return OnnxFiles((folder / _ANSWER).read_bytes(), read_data(folder))
         if (folder / _ERROR).is_file():
-            raise RouteError.of(from_json(json.loads((folder / _ERROR).read_text())))
+            raise from_json(json.loads((folder / _ERROR).read_text()))
         raise crashed(what, done.returncode)
 
 
@@ -96,7 +97,7 @@ def _save(model: Any, folder: Path) -> None:
         with known_noise():
             model.save(folder / _MODEL, include_optimizer=False)
     except Exception as error:  # whatever Keras or a layer's get_config raises
-        raise RouteError(
+        raise MovingError(
             f"the model cannot be saved for another backend: {str(error).strip().splitlines()[0][:300]}",
             fix="Give layers of your own a get_config, and let the model be of Keras' functional kind.",
         ) from error
@@ -134,7 +135,7 @@ def _converted(folder: Path, request: dict[str, Any]) -> OnnxFiles:
         custom = {name: getattr(_module(module, file), name) for name, module, file in request["classes"]}
         model = keras.models.load_model(folder / _MODEL, custom_objects=custom, compile=False)
     except Exception as error:  # whatever a user's file or Keras raises
-        raise RouteError(
+        raise MovingError(
             f"the model cannot be loaded on {keras.config.backend()}: {str(error).strip().splitlines()[0][:300]}",
             fix="Define layers at the top of a module, with a get_config, and compute in them with keras.ops.",
         ) from error

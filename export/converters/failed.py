@@ -16,6 +16,13 @@ class RouteError(ExportError):
         return cls(error.message, fix=error.fix, **error.details)
 
 
+class MovingError(RouteError):
+    """The model cannot be taken to another process: it may still be translated in its own."""
+
+
+_KINDS = {each.__name__: each for each in (ExportError, RouteError, MovingError)}
+
+
 def too_slow(what: str, seconds: float) -> RouteError:
     """The error of an exporter that was stopped."""
     return RouteError(
@@ -37,10 +44,10 @@ def crashed(what: str, code: int) -> RouteError:
 def to_json(error: ExportError) -> dict[str, Any]:
     """An error as another process can read it."""
     details = {key: value for key, value in error.details.items() if isinstance(value, str | int | float | None)}
-    return {"message": error.message, "fix": error.fix, "route": isinstance(error, RouteError), "details": details}
+    return {"message": error.message, "fix": error.fix, "kind": type(error).__name__, "details": details}
 
 
 def from_json(data: dict[str, Any]) -> ExportError:
     """Inverse of `to_json`."""
-    kind = RouteError if data["route"] else ExportError
+    kind = _KINDS.get(data["kind"], ExportError)
     return kind(data["message"], fix=data["fix"], **data["details"])

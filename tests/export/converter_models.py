@@ -123,6 +123,9 @@ def silent_failures() -> dict[str, Any]:
     normalization = layers.Normalization()
     normalization.adapt(vectors)
 
+    narrow = keras.Sequential([keras.Input((4,), name="x"), layers.Dense(3, activation="softmax")])
+    apart, here = (convert(narrow, VECTOR, {"x": vectors}, ExportSettings(), full=full)[0] for full in (True, False))
+
     class Odd(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
         def call(self, x: Any) -> Any:
             return tf.math.special.bessel_j0(x)
@@ -178,6 +181,8 @@ def silent_failures() -> dict[str, Any]:
             refused_layer(layers.StringLookup(vocabulary=["a"])),
             refused_layer(layers.TextVectorization(vocabulary=["a"])),
         ],
+        "apart": "the same" if apart.model_bytes == here.model_bytes else "other bytes",
+        "stopped": stopped(narrow, vectors),
         "weights beside": far.absolute if beside.external_data else "in the graph",
         "large": large(wide),
         "two outputs": two_outputs,
@@ -198,6 +203,18 @@ def silent_failures() -> dict[str, Any]:
         "rows": difference(TwoRows(name="pair")),
         "branch": difference(Branch(name="fork")),
     }
+
+
+def stopped(model: Any, rows: Any) -> str:
+    """The message of a full export that has no time."""
+    from evertune.settings import ExportSettings
+    from export.pipeline import convert
+
+    try:
+        convert(model, VECTOR, {"x": rows}, ExportSettings(route_timeout_seconds=0.01), full=True)
+    except ExportError as error:
+        return error.message
+    return "exported"
 
 
 def refused_layer(layer: Any) -> Any:
