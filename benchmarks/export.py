@@ -68,7 +68,7 @@ def _confirmed(prefix: str, result: ExportResult, task: Task, splits: Splits) ->
     """The choice judged on rows and rounds it was not made with: else its targets are met by construction."""
     from evertune.runtime import Session
     from export.measure import measure_latency
-    from export.pipeline import outputs_of
+    from export.scoring import outputs_of
 
     files = {"fp32": result.candidate("fp32").model_bytes, "chosen": result.chosen.model_bytes}
     sessions = {name: Session(content, task.signature) for name, content in files.items()}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from evertune.kinds import Parameters
@@ -18,16 +18,15 @@ from export.converters.source import Source
 from export.costs import with_latency, with_memory
 from export.parity import Parity
 from export.precisions import Made, Precisions, parity_of
+from export.presence import judgeable_limits
 from export.quantization import optimise, strided
 from export.quantization.last_resort import last_resort
 from export.recipes import FP32
 from export.result import ExportResult, Measurement
 from export.routes import Routes
-from export.scoring import outputs_of, with_accuracy, with_risk
+from export.scoring import with_accuracy, with_risk
 from export.target import Target, on_target, target_named
 from export.verify import check_outputs, verify
-
-__all__ = ["convert", "export_model", "outputs_of"]
 
 _ROUNDS, _LOADS = 50, 10
 _QUICK_ROUNDS, _QUICK_LOADS = 15, 5
@@ -77,7 +76,7 @@ def export_model(
     )
     precisions = Precisions(source, session, task, splits, settings)
     target = target_named(settings.target)
-    limits = limits if target.is_here else limits.model_copy(update={"latency_seconds": math.inf})
+    limits = judgeable_limits(limits, settings.target)
     bench = _Bench(task, splits, settings, limits, target, quick)
     fp32 = Candidate(FP32, source.model_bytes, parity=parity, external_data=source.external_data)
     found, sessions, rounds = bench.measured([(fp32, session), *precisions.made(target, quick=quick)])
@@ -172,7 +171,7 @@ class _Bench:
         else:
             found = with_memory(found, sessions, timing, self.target.providers)
         judging, batch = len(self.splits.validation), self.settings.batch_rows
-        return with_risk(found, sessions, self._selection(), self.task, judging, batch), sessions, rounds
+        return with_risk(found, sessions, self._selection, self.task, judging, batch), sessions, rounds
 
     def measurement(self, provider: str, rounds: int) -> Measurement:
         """For the attestation."""
@@ -181,9 +180,10 @@ class _Bench:
             self.settings.threads,
             self.limits.batch_rows,
             rounds,
-            len(self._selection()),
+            len(self._selection),
         )
 
+    @cached_property
     def _selection(self) -> Rows:
         """Calibration and training rows: any may put candidates in order, since only validation rows judge."""
         train = self.splits.train

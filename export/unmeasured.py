@@ -20,12 +20,12 @@ from export.candidate import Candidate
 from export.choose import over_limits
 from export.converters.source import Source
 from export.measure import latency_batches
-from export.pipeline import convert, outputs_of
+from export.pipeline import convert
 from export.precisions import parity_of
 from export.quantization import Quantizer
 from export.recipes import FP16, FP32, recipe_named
 from export.result import ExportResult
-from export.scoring import difference_of, losses_of
+from export.scoring import difference_of, losses_of, outputs_of
 from export.verify import check_outputs, verify
 
 

@@ -78,7 +78,7 @@ class FolderStore:
         try:
             os.rename(scratch, target)  # fails if another put, or an earlier one, was first
         except OSError:
-            if replace or not _is_sound(target):
+            if replace or not is_sound(target):
                 former = Path(tempfile.mkdtemp(dir=self.root, prefix=".put-"))
                 os.rename(target, former / "former")
                 measurements.move(former / "former", scratch)  # no put knows them: other machines added them
@@ -92,7 +92,8 @@ class FolderStore:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_sound(folder: Path) -> bool:
+def is_sound(folder: Path) -> bool:
+    """Whether the content of a stored bundle is whole and hashes to the name of its folder."""
     try:
         read_content(folder / "content", folder.name)
     except BundleError:

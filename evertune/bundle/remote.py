@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from evertune.bundle import extras, trust
-from evertune.bundle.audit import DIGEST, read_content
+from evertune.bundle.audit import DIGEST
 from evertune.bundle.canonical import MOST_BYTES, damaged
-from evertune.bundle.folder import Files, FolderStore
+from evertune.bundle.folder import Files, FolderStore, is_sound
 from evertune.bundle.manifest import FILE_NAME, FileEntry, Manifest
 from evertune.bundle.measurements import FILE_NAME_OF_RECORD, FOLDER
 from evertune.errors import BundleError
@@ -69,7 +69,7 @@ class RemoteStore:
             BundleError: A file is missing, is no plain object, or is not what was sealed, or the cache cannot hold it.
         """
         cached = self._cache.fetch(digest)
-        if cached is not None and not again and _sound(cached):
+        if cached is not None and not again and is_sound(cached):
             return cached
         system, root = self._system()
         if not system.exists(f"{root}/{digest}/{_MARK}"):
@@ -180,11 +180,3 @@ class RemoteStore:
                 ) from error
             self._opened = (system, root.rstrip("/"))
         return self._opened
-
-
-def _sound(folder: Path) -> bool:
-    try:
-        read_content(folder / "content", folder.name)
-    except BundleError:
-        return False
-    return True

@@ -16,7 +16,7 @@ from evertune.settings import ExportSettings, LimitSettings
 from evertune.task import Splits, Task
 from evertune.tensors import Array, TensorSpec
 from export import export_model, seal
-from export.pipeline import outputs_of
+from export.scoring import outputs_of
 from tune.losses import choose_loss
 
 WEIGHTS = np.random.default_rng(0).normal(size=(6, 4))

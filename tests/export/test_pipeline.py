@@ -23,7 +23,7 @@ from evertune.task import Splits, Task
 from export import FP32, QUICK, ExportResult, export_model, measure_untrained, seal
 from export.choose import SLOWER_RATIO, choose, too_slow
 from export.converters.keras_torch import KerasTorchConverter
-from export.pipeline import outputs_of
+from export.scoring import outputs_of
 
 LOOSE = LimitSettings(latency_seconds=10, size_bytes=100_000_000)
 

@@ -19,12 +19,13 @@ from export.candidate import Candidate
 from export.choose import too_slow
 from export.converters import converter_for
 from export.converters.source import Source
-from export.pipeline import convert, export_model, outputs_of
+from export.pipeline import convert, export_model
 from export.precisions import Precisions
 from export.quantization import Quantizer, optimise
 from export.quantization.fake import Ranges, rounding
 from export.quantization.last_resort import last_resort, retrained
 from export.recipes import FP32, recipe_named
+from export.scoring import outputs_of
 from export.verify import verify
 
 U8S8 = recipe_named("int8-static-all-u8s8")
