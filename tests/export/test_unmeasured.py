@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,11 @@ from evertune.task import Splits, Task
 from evertune.tensors import TensorSpec
 from export import ExportResult, export_for, measure_untrained
 from export.candidate import Candidate
-from export.converters.contained import may_fork
 from export.measurement import half_of
 from export.presence import is_here
 from export.unmeasured import choose_unmeasured
+
+_ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(is_here("cuda"), reason="here is a GPU: nothing would be pending")
 
@@ -44,14 +47,8 @@ class Signs(Task):
         raise NotImplementedError
 
 
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the model notes which process its exporter runs in."""
-    return tmp_path_factory.mktemp("exporter") / "processes"
-
-
-@pytest.fixture(scope="module")
-def result(processes: Path) -> ExportResult:
+def _exported(noted: Path) -> ExportResult:
+    """What comes of a model that writes down which process its exporter runs in."""
     import torch
 
     layer = torch.nn.Linear(4, 3, bias=False)
@@ -64,12 +61,17 @@ def result(processes: Path) -> ExportResult:
 
         def forward(self, x: Any) -> Any:
             if torch.compiler.is_exporting():
-                processes.write_text(str(os.getpid()))
+                noted.write_text(str(os.getpid()))
             return self.layers(x)
 
     model, task = Noting(), Signs()
     settings, limits = ExportSettings(target="cuda", batch_rows=48), LimitSettings(batch_rows=48)
     return export_for(model, task, task.load(), settings=settings, limits=limits, seed=0)
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> ExportResult:
+    return _exported(tmp_path_factory.mktemp("exporter") / "process")
 
 
 def test_both_precisions_are_proven_and_neither_is_timed(result: ExportResult) -> None:
@@ -87,11 +89,15 @@ def test_both_precisions_are_proven_and_neither_is_timed(result: ExportResult) -
     assert fp32.latency_seconds == half.latency_seconds == {}  # no figure of a CPU passes for one of a GPU
 
 
-def test_the_exporter_runs_apart_as_for_any_model_that_ships(result: ExportResult, processes: Path) -> None:
-    assert result.parity.batch_sizes[-1] == 48
-    if not may_fork():
-        pytest.skip("TensorFlow is loaded: no copy of this process could compute")
-    assert int(processes.read_text()) != os.getpid()
+def test_the_exporter_runs_apart_as_for_any_model_that_ships(tmp_path: Path) -> None:
+    # In a fresh process: in this one, other tests may have loaded TensorFlow, and then there can be no copy of it.
+    code = "import os, sys; from pathlib import Path; from tests.export.test_unmeasured import _exported\n"
+    code += "result = _exported(Path(sys.argv[1])); print(os.getpid(), result.parity.batch_sizes[-1])"
+    command = [sys.executable, "-c", code, str(tmp_path / "process")]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True)
+    process, most_rows = done.stdout.splitlines()[-1].split()
+    assert most_rows == "48"
+    assert (tmp_path / "process").read_text() != process
 
 
 def test_fp16_keeps_its_boundary_and_halves_the_weights(result: ExportResult) -> None:
