@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.tables import hyperparameters, ratio, trials_table
-from tune.events import Event, SearchStarted, TrialEpoch, TrialStarted, WorkerLost
+from tune.events import Event, SearchStarted, TrialEpoch, TrialPaused, TrialStarted, WorkerLost
 from tune.record import TrialRecord
 
 _SHOWN = 8  # trials in the live table
@@ -51,6 +51,8 @@ class SearchView:
         elif isinstance(event, WorkerLost):
             self._lost += 1
             self._running.pop(event.trial_id or "", None)
+        elif isinstance(event, TrialPaused):
+            self._running.pop(event.trial_id, None)
         else:
             self._running.pop(event.trial_id, None)
             self._ended.append(event.record)

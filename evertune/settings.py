@@ -87,6 +87,7 @@ class TuneSettings(_Section):
 
     max_trials: int = Field(default=20, ge=1)  # of a first search
     max_epochs: int = Field(default=10, ge=1)  # a trial
+    max_total_epochs: int = Field(default=0, ge=0)  # of all trials; then the best are taken as they are; 0: no limit
     workers: int = Field(default=2, ge=1)  # processes that train trials side by side
     seed: int = Field(default=0, ge=0)  # of sampling and training; the same seed asks for the same trials
     backend: str = Field(default="torch", pattern="^(torch|tensorflow)$")  # of Keras, one a worker process

@@ -42,8 +42,17 @@ class TrialEpoch:
 
 
 @dataclass(frozen=True)
+class TrialPaused:
+    """Stopped at a rung; it goes on (`TrialStarted`, the same id) if it is among the best when others are there."""
+
+    at_seconds: float
+    trial_id: str
+    record: TrialRecord
+
+
+@dataclass(frozen=True)
 class TrialPruned:
-    """Stopped at a rung."""
+    """It reported what is no number, and so was stopped for good."""
 
     at_seconds: float
     trial_id: str
@@ -87,7 +96,15 @@ class WorkerLost:
 
 
 Event = (
-    SearchStarted | TrialStarted | TrialEpoch | TrialPruned | TrialRejected | TrialFinished | TrialFailed | WorkerLost
+    SearchStarted
+    | TrialStarted
+    | TrialEpoch
+    | TrialPaused
+    | TrialPruned
+    | TrialRejected
+    | TrialFinished
+    | TrialFailed
+    | WorkerLost
 )
 Progress = Callable[[Event], None]
 """Called in the driver's thread; what it raises ends the search."""

@@ -25,7 +25,15 @@ EpochEnd = Callable[[Any, int, float], bool]
 
 
 def execute(
-    hypermodel: TaskHyperModel, hp: Any, trial_id: str, plan: Plan, splits: Splits, *, warm: bool, on_epoch: EpochEnd
+    hypermodel: TaskHyperModel,
+    hp: Any,
+    trial_id: str,
+    plan: Plan,
+    splits: Splits,
+    *,
+    warm: bool,
+    on_epoch: EpochEnd,
+    epochs: int | None = None,
 ) -> TrialRecord:
     """Build, measure untrained, reject or train and prune, export, score. Weights of a completed trial are kept.
 
@@ -37,6 +45,7 @@ def execute(
         splits: All but test are used.
         warm: Start from the incumbent's weights, if they fit.
         on_epoch: Asked after each epoch.
+        epochs: At most; None for those of the plan. Schedules are laid out for the plan's in any case.
 
     Raises:
         Exception: Whatever the task's code raises; FloatingPointError where the loss becomes NaN; ExportError where
@@ -64,6 +73,7 @@ def execute(
         seed=seed,
         report=lambda epoch, accuracy: on_epoch(learner.model, epoch, accuracy),
         checkpoint=folder / _CHECKPOINT,
+        epochs=epochs,
     )
     reached = {"rung_metric": trained.accuracy, "epochs": trained.epochs}
     if trained.stopped:

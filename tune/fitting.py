@@ -12,7 +12,14 @@ from tune.training import Report, Trained, train, validation_accuracy
 
 
 def fit(
-    hypermodel: TaskHyperModel, hp: Any, learner: Learner, *, seed: int, report: Report, checkpoint: Path | None = None
+    hypermodel: TaskHyperModel,
+    hp: Any,
+    learner: Learner,
+    *,
+    seed: int,
+    report: Report,
+    checkpoint: Path | None = None,
+    epochs: int | None = None,
 ) -> Trained:
     """Trains `learner` for as long as reports are answered with "go on".
 
@@ -24,8 +31,9 @@ def fit(
         seed: Of the trial.
         report: Called after each epoch.
         checkpoint: See `train`.
+        epochs: At most; None for those of the hypermodel.
     """
-    task, splits, epochs = hypermodel.task, hypermodel.splits, hypermodel.max_epochs
+    task, splits, epochs = hypermodel.task, hypermodel.splits, epochs or hypermodel.max_epochs
     if hypermodel.own_fit is None:
         return train(learner, task, splits, epochs=epochs, seed=seed, report=report, checkpoint=checkpoint)
     done, stopped = 0, False

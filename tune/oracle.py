@@ -12,15 +12,18 @@ import keras_tuner
 from keras_tuner.engine import hyperparameters as hp_types
 from keras_tuner.engine.trial import Trial, TrialStatus
 
+from tune.forest import Known
 from tune.journal import Journal
 from tune.outcome import RUNG_METRIC, STATUS, checked, derive, record_of, set_metric
 from tune.pareto import non_dominated
 from tune.proposals import Proposal, Proposals
+from tune.race import Race
 from tune.record import TrialRecord
 from tune.rungs import Rungs
 
 _MOST_LOSSES = 3  # of a trial whose worker dies each time: then the trial is what kills it
 _REJECTED_FACTOR = 2  # rejected trials cost little and do not count, up to so many times `max_trials`
+_WORST = 1.0  # rank of a trial that failed or was rejected
 
 
 class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has no types
@@ -36,8 +39,9 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         max_trials: Trials that are not rejected, at most.
         hyperparameters: Known before the first trial, or None.
         seed: Zero is a seed like any other.
-        rungs: When to stop a trial that reports `val_accuracy` with `update_trial`, which then is no objective; None
-            never does.
+        rungs: When to pause a trial that reports `val_accuracy` with `update_trial`, which then is no objective; None
+            never does. A paused trial may come again from `create_trial`; when the search ends, it is "pruned".
+        max_total_epochs: Of all trials together; then the best paused ones are taken as they are. None: no limit.
         enqueue: Values to try first, in this order; what the space does not hold falls back to defaults.
         enqueue_defaults: Try the defaults after `enqueue`.
         journal: None opens `journal.jsonl` in the tuner's project folder.
@@ -52,6 +56,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         *,
         seed: int = 0,
         rungs: Rungs | None = None,
+        max_total_epochs: int | None = None,
         enqueue: Sequence[Mapping[str, Any]] = (),
         enqueue_defaults: bool = True,
         journal: Journal | None = None,
@@ -67,7 +72,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         self.seed = self._seed_state = seed  # the base class takes 0 for "none given"
         self.records: dict[str, TrialRecord] = {}
         self._lock = threading.RLock()
-        self._rungs = rungs
+        self._race = Race(rungs, max_total_epochs)
         self._journal = journal
         self._replayed = False
         self._origins: dict[str, str] = {}
@@ -81,22 +86,25 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
     def create_trial(self, tuner_id: str) -> Trial:
         """The next trial for a tuner; status STOPPED when there is none.
 
-        Trials that lost their worker come first, under their old id and with their old values.
+        Trials that lost their worker come first, then paused ones that go on, under their old id and with their old
+        values; then new ones; then the best of those that are still paused.
         """
         with self._lock:
             self.reload()
             if tuner_id in self.ongoing_trials:
                 return self.ongoing_trials[tuner_id]
-            trial = self._again() if self._waiting else self._start()
+            trial = self._next()
             if trial.status == TrialStatus.RUNNING:
                 self.ongoing_trials[tuner_id] = trial
+            elif not self.ongoing_trials:
+                self._prune_paused()
             return trial
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Values for a new trial: the enqueued first, then the sampler's; never the same values twice."""
         with self._lock:
             self.reload()
-            proposal = self._proposals.draw(trial_id, self.hyperparameters.space)
+            proposal = self._proposals.draw(trial_id, self.hyperparameters.space, self._ranks())
             if proposal is None:
                 return {"status": TrialStatus.STOPPED, "values": None}
             self._origins[trial_id] = proposal.origin
@@ -138,9 +146,13 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
                 known.hyperparameters, known.status, known.message = trial.hyperparameters, trial.status, trial.message
             self.update_space(known.hyperparameters)
             record = record or derive(known, self.objective.name, self._origins[known.trial_id])
-            record = checked(record, [each.name for each in self.objectives])
-            self._write("ended", record=record.to_json())
-            self._conclude(record)
+            record = checked(self._race.timed(record), [each.name for each in self.objectives])
+            if self._race.can_pause(record):
+                self._write("paused", record=record.to_json())
+                self._pause(record)
+            else:
+                self._write("ended", record=record.to_json())
+                self._conclude(record)
 
     def lose_trial(self, trial_id: str) -> TrialRecord | None:
         """The worker of a trial died: the trial waits for another, or fails where that happens again and again.
@@ -159,6 +171,15 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
             record = record_of(self.trials[trial_id], "failed", self._origins[trial_id], error=message)
             self.end_trial(self.trials[trial_id], record)
             return record
+
+    def epochs(self, trial_id: str) -> int | None:
+        """How long a trial is trained at most, where that is not all epochs: it is taken as it is."""
+        return self._race.until(trial_id)
+
+    def paused(self) -> list[TrialRecord]:
+        """Trials that wait for the others, the best first: what may come again."""
+        with self._lock:
+            return self._race.paused()
 
     def attempts(self, trial_id: str) -> int:
         """1, and one more for each worker that died with the trial."""
@@ -221,7 +242,9 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
             self._proposals = self._propose(self.seed + started)
             for entry in list(self._journal.entries):
                 self._replay(entry)
-            self._waiting = [trial_id for trial_id in self.trials if trial_id not in self.records]
+            self._waiting = [
+                each for each in self.trials if each not in self.records and not self._race.is_paused(each)
+            ]
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -234,18 +257,67 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
             seed=seed,
         )
 
-    def _again(self) -> Trial:
-        trial = self.trials[self._waiting.pop(0)]
+    def _next(self) -> Trial:
+        if self._waiting:
+            return self._run_again(self._waiting.pop(0))
+        if self._race.spent:
+            return self._as_it_is() or self._stopped()
+        return self._resume() or self._start() or self._resume(finishing=True) or self._stopped()
+
+    def _run_again(self, trial_id: str) -> Trial:
+        trial = self.trials[trial_id]
         trial.status = TrialStatus.RUNNING  # a rung may have said "stop" to the worker that is gone
         return trial
 
-    def _start(self) -> Trial:
+    def _resume(self, *, finishing: bool = False) -> Trial | None:
+        """The paused trial that has earned it."""
+        trial_id = self._race.next_up(finishing=finishing)
+        return None if trial_id is None else self._take_up(trial_id, until=None)
+
+    def _as_it_is(self) -> Trial | None:
+        """The best paused trial, to be scored without another epoch."""
+        completed = sum(record.state == "completed" for record in self.records.values())
+        best = self._race.finalist(completed + len(self.ongoing_trials))
+        return None if best is None else self._take_up(best.trial_id, until=best.epochs)
+
+    def _take_up(self, trial_id: str, until: int | None) -> Trial:
+        self._write("resumed", trial_id=trial_id, until=until)
+        self._race.resume(trial_id, until)
+        return self._run_again(trial_id)
+
+    def _pause(self, record: TrialRecord) -> None:
+        self._race.pause(record)
+        self.trials[record.trial_id].hyperparameters.values = dict(record.hyperparameters)
+
+    def _prune_paused(self) -> None:
+        """The search ends, so they have no more to wait for."""
+        for record in self._race.paused():
+            self._write("ended", record=record.to_json())
+            self._conclude(record)
+
+    def _stopped(self) -> Trial:
+        return Trial(self.hyperparameters.copy(), str(len(self.trials)), TrialStatus.STOPPED)
+
+    def _ranks(self) -> list[Known] | None:
+        """What the forest learns from, where trials are on no common scale."""
+        if not self._race.active:
+            return None
+        ranks = self._race.ranks()
+        if not ranks and any(record.state == "completed" for record in self.records.values()):
+            return None  # one epoch a trial, or a loop of the task's own that reports none
+        for trial_id, record in self.records.items():
+            # What ended before a rung diverged; an estimator of scikit-learn completes without one where it is exempt.
+            if record.state in ("failed", "rejected") or (record.state == "pruned" and trial_id not in ranks):
+                ranks[trial_id] = _WORST
+        return [(self.trials[trial_id].hyperparameters.values, rank) for trial_id, rank in ranks.items()]
+
+    def _start(self) -> Trial | None:
         trial_id = str(len(self.trials))
         if self.remaining_trials() == 0:
-            return Trial(self.hyperparameters.copy(), trial_id, TrialStatus.STOPPED)
+            return None
         answer = self.populate_space(trial_id)
         if answer["status"] != TrialStatus.RUNNING:
-            return Trial(self.hyperparameters.copy(), trial_id, answer["status"])
+            return None
         self._write("started", trial_id=trial_id, hyperparameters=answer["values"], origin=self._origins[trial_id])
         return self._remember(trial_id, answer["values"])
 
@@ -263,10 +335,9 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
 
     def _rung(self, trial: Trial, epoch: int, metric: float) -> None:
         set_metric(trial, RUNG_METRIC, metric, epoch, direction="max")
-        warm = self._origins.get(trial.trial_id) == "warm start"  # its weights may be trained: no race for others
-        if self._rungs is None or warm or self._rungs.go_on(trial.trial_id, epoch=epoch, metric=metric):
-            return
-        trial.status = TrialStatus.STOPPED
+        exempt = self._origins.get(trial.trial_id) == "warm start"  # its weights may be trained: no race for others
+        if not self._race.go_on(trial.trial_id, epoch, metric, exempt=exempt):
+            trial.status = TrialStatus.STOPPED
 
     def _set_metrics(self, trial: Trial, metrics: Mapping[str, float], step: int) -> None:
         directions = {each.name: each.direction for each in self.objectives}
@@ -276,6 +347,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
     def _conclude(self, record: TrialRecord) -> None:
         trial = self.trials[record.trial_id]
         self.records[record.trial_id] = record
+        self._race.ended(record)
         self.end_order.append(record.trial_id)
         trial.status, trial.message = STATUS[record.state], record.error
         trial.hyperparameters = self.hyperparameters.copy()  # with what the build, or the fit, asked for on its way
@@ -312,6 +384,10 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
             case "epoch":
                 metric = math.nan if entry["metric"] is None else entry["metric"]
                 self._rung(self.trials[entry["trial_id"]], entry["epoch"], metric)
+            case "paused":
+                self._pause(TrialRecord.from_json(entry["record"]))
+            case "resumed":
+                self._race.resume(entry["trial_id"], entry["until"])
             case "lost":
                 self._losses[entry["trial_id"]] = self._losses.get(entry["trial_id"], 0) + 1
             case "ended":

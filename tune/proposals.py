@@ -1,4 +1,4 @@
-"""What to try next: what was enqueued, then what the sampler suggests; never the same values twice."""
+"""What to try next: what was enqueued, then what a sampler suggests; never the same values twice."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tune.forest import Known, RankForest
 from tune.memory import Direction, SamplerMemory
 from tune.record import TrialRecord
 
 _SAMPLER_TRIES = 5  # before drawing at random, where the sampler repeats itself
+_LEAST_STARTUP, _MOST_STARTUP = 5, 50  # random trials before the forest: a quarter of all
 _RANDOM_TRIES = 50  # before a space counts as exhausted
 
 
@@ -43,21 +45,36 @@ class Proposals:
     ) -> None:
         self._queue = [Proposal(values, "warm start") for values in enqueue]
         self._queue += [Proposal({}, "default")] if defaults else []
+        self._forest = RankForest(seed=seed, startup=min(_MOST_STARTUP, max(_LEAST_STARTUP, max_trials // 4)))
         self._memory = SamplerMemory(directions=directions, max_trials=max_trials, seed=seed)
         self._tried: set[frozenset[tuple[str, str]]] = set()
 
-    def draw(self, trial_id: str, space: list[Any]) -> Proposal | None:
-        """The next one; None where the space seems to hold nothing new."""
+    def draw(self, trial_id: str, space: list[Any], known: Sequence[Known] | None = None) -> Proposal | None:
+        """The next one; None where the space seems to hold nothing new.
+
+        Args:
+            trial_id: To tell the outcome later.
+            space: KerasTuner's hyperparameters, parents first.
+            known: Trials and their ranks, where trials are of unequal length; then the forest suggests.
+        """
         while self._queue:
             wanted = self._queue.pop(0)
-            values = self._memory.ask_fixed(trial_id, space, wanted.values)
+            values: Mapping[str, Any] = self._memory.ask_fixed(trial_id, space, wanted.values)
             if self._is_new(trial_id, values):
                 return Proposal(values, wanted.origin)
         for attempt in range(_SAMPLER_TRIES + _RANDOM_TRIES):
-            values = self._memory.ask(trial_id, space, uniform=attempt >= _SAMPLER_TRIES)
+            values = self._suggest(trial_id, space, known, uniform=attempt >= _SAMPLER_TRIES)
             if self._is_new(trial_id, values):
                 return Proposal(values, "sampler")
         return None
+
+    def _suggest(
+        self, trial_id: str, space: list[Any], known: Sequence[Known] | None, *, uniform: bool
+    ) -> Mapping[str, Any]:
+        guided = None if known is None or uniform else self._forest.suggest(space, known)
+        if guided is None:
+            return self._memory.ask(trial_id, space, uniform=uniform or known is not None)
+        return self._memory.ask_fixed(trial_id, space, guided)
 
     def repeat(self, trial_id: str, space: list[Any], proposal: Proposal) -> None:
         """Draws as an earlier process did, from its journal."""

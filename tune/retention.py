@@ -10,15 +10,23 @@ from tune.record import TrialRecord
 from tune.study import pareto_of, ranked
 from tune.weights import WEIGHTS
 
+_WAITING = 10  # of the best paused trials; any other is trained again, by a few epochs, where its turn comes
 _KEPT = 3  # of the best: the next one ships where a measurement alone on the machine turns the first away
 
 
-def tidy(plan: Plan, records: Sequence[TrialRecord]) -> None:
+def tidy(plan: Plan, records: Sequence[TrialRecord], paused: Sequence[TrialRecord] = ()) -> None:
     """Deletes the files of ended trials that are neither among the best nor on the Pareto front.
 
     So a study of any length holds at most so many weights, and nothing else of an ended trial: neither its checkpoint
-    nor what a killed worker had half written.
+    nor what a killed worker had half written. Of paused trials the checkpoints of the best stay.
+
+    Args:
+        plan: Whose folder it is.
+        records: Of ended trials.
+        paused: The best first.
     """
+    for record in paused[_WAITING:]:
+        shutil.rmtree(plan.trial_folder(record.trial_id), ignore_errors=True)
     kept = {record.trial_id for record in (*ranked(records)[:_KEPT], *pareto_of(records))}
     for record in records:
         folder = plan.trial_folder(record.trial_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -102,7 +103,7 @@ def _run(
     clock: Clock,
 ) -> None:
     ended = sum(entry["event"] == "ended" for entry in journal.entries)
-    if _is_finished(journal, settings.max_trials):
+    if _is_finished(journal, settings):
         return
     counted = sum(entry["event"] == "ended" and entry["record"]["state"] != "rejected" for entry in journal.entries)
     workers = max(1, min(settings.workers, settings.max_trials - counted))
@@ -118,6 +119,7 @@ def _run(
             max_trials=settings.max_trials,
             seed=settings.seed,
             rungs=Rungs(settings.max_epochs),
+            max_total_epochs=settings.max_total_epochs or None,
             enqueue=warm_start.hyperparameters,
             journal=journal,
         )
@@ -132,13 +134,19 @@ def _run(
                 clock=clock,
             )
         tuner.search(pool)
-        journal.append("finished", max_trials=settings.max_trials)
+        journal.append("finished", max_trials=settings.max_trials, max_total_epochs=settings.max_total_epochs)
     finally:
         pool.close()
 
 
-def _is_finished(journal: Journal, max_trials: int) -> bool:
-    return any(entry["event"] == "finished" and entry["max_trials"] >= max_trials for entry in journal.entries)
+def _is_finished(journal: Journal, settings: TuneSettings) -> bool:
+    """Whether it came to its end under limits that were not raised since."""
+    ends = [entry for entry in journal.entries if entry["event"] == "finished"]
+    epochs = settings.max_total_epochs or math.inf
+    return any(
+        entry["max_trials"] >= settings.max_trials and (entry.get("max_total_epochs") or math.inf) >= epochs
+        for entry in ends
+    )
 
 
 def _data(task: Task, window: LabelledWindow, root: Path, reference: str) -> Splits:

@@ -19,6 +19,7 @@ from tune.events import (
     TrialEpoch,
     TrialFailed,
     TrialFinished,
+    TrialPaused,
     TrialPruned,
     TrialRejected,
     TrialStarted,
@@ -80,6 +81,8 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
         self._tell = progress or (lambda event: None)
         self._clock = clock
         self._failed_starts = 0
+        self._paused: set[str] = set()
+        self._epochs: dict[str, int] = {}  # told of each trial
         self._exhausted = False  # the oracle said so; an ended or lost trial may change that
         hypermodel = TaskHyperModel(task, splits, plan.max_epochs)
         super().__init__(oracle, hypermodel, directory=str(plan.folder.parent), project_name=plan.folder.name)
@@ -100,10 +103,18 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
                 if worker.ready and worker.trial_id is None and not self._exhausted:
                     self._give_work(pool, worker)
             if self._exhausted and not self.oracle.ongoing_trials:
+                self._tell_pruned()
                 return
             for worker, messages in pool.wait(_POLL_SECONDS):
                 self._handle(pool, worker, messages)
             self._end_overdue(pool)
+
+    def _tell_pruned(self) -> None:
+        """Trials that were still paused when the search ended."""
+        self._tidy()
+        for trial_id, record in self.oracle.records.items():
+            if trial_id in self._paused:
+                self._tell(TrialPruned(self._clock(), trial_id, record))
 
     def _give_work(self, pool: WorkerPool, worker: Worker) -> None:
         trial = self.oracle.create_trial(worker.name)
@@ -127,6 +138,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
                 "trial_id": trial_id,
                 "hyperparameters": trial.hyperparameters.get_config(),
                 "warm": trial_id == "0" and oracle.origin(trial_id) == "warm start",
+                "epochs": oracle.epochs(trial_id),
             },
         )
 
@@ -151,8 +163,10 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
 
     def _epoch(self, pool: WorkerPool, worker: Worker, message: Message) -> None:
         trial = self.oracle.update_trial(message["trial_id"], message["metrics"], message["step"])
-        accuracy = float(message["metrics"][RUNG_METRIC])
-        self._tell(TrialEpoch(self._clock(), trial.trial_id, message["step"], accuracy))
+        if message["step"] > self._epochs.get(trial.trial_id, 0):  # else from a checkpoint, or trained again
+            self._epochs[trial.trial_id] = message["step"]
+            accuracy = float(message["metrics"][RUNG_METRIC])
+            self._tell(TrialEpoch(self._clock(), trial.trial_id, message["step"], accuracy))
         pool.answer(worker, {"type": "stop" if trial.status == TrialStatus.STOPPED else "go"})
 
     def _ended(self, pool: WorkerPool, worker: Worker, message: Message) -> None:
@@ -166,9 +180,17 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
             self.oracle.update_space(hyperparameters)
         self.oracle.end_trial(trial, record.ended(self.oracle.origin(record.trial_id), time.monotonic() - worker.since))
         self._exhausted = False
-        kept = self.oracle.records[record.trial_id]
-        tidy(self._plan, list(self.oracle.records.values()))
-        self._tell(_ENDED[kept.state](self._clock(), kept.trial_id, kept))
+        self._tidy()
+        kept = self.oracle.records.get(record.trial_id)
+        if kept is None:
+            self._paused.add(record.trial_id)
+            self._tell(TrialPaused(self._clock(), record.trial_id, record))
+        else:
+            self._paused.discard(record.trial_id)
+            self._tell(_ENDED[kept.state](self._clock(), kept.trial_id, kept))
+
+    def _tidy(self) -> None:
+        tidy(self._plan, list(self.oracle.records.values()), self.oracle.paused())
 
     def _lost(self, pool: WorkerPool, worker: Worker) -> None:
         code = worker.process.returncode
@@ -176,7 +198,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
         if worker.trial_id is not None:
             failed = self.oracle.lose_trial(worker.trial_id)
             if failed is not None:
-                tidy(self._plan, list(self.oracle.records.values()))
+                self._tidy()
                 self._tell(TrialFailed(self._clock(), failed.trial_id, failed))
         elif not worker.ready:
             self._failed_start(worker)
@@ -209,8 +231,13 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
 
     # --- in a worker --------------------------------------------------------------------------------------------
 
-    def run_trial(self, trial: Trial, *, warm: bool = False) -> TrialRecord:
+    def run_trial(self, trial: Trial, *, warm: bool = False, epochs: int | None = None) -> TrialRecord:
         """Executes a trial in this process, asking the oracle after every epoch.
+
+        Args:
+            trial: With its values.
+            warm: Start from the incumbent's weights, if they fit.
+            epochs: At most; None for those of the plan.
 
         Raises:
             Exception: What the task's code or the export raises.
@@ -222,6 +249,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
             self._plan,
             self._splits,
             warm=warm,
+            epochs=epochs,
             on_epoch=lambda model, epoch, accuracy: self.on_epoch_end(trial, model, epoch, {RUNG_METRIC: accuracy}),
         )
 

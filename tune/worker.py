@@ -61,7 +61,7 @@ def _run(tuner: Any, message: Message) -> Message:
     trial = Trial(HyperParameters.from_config(message["hyperparameters"]), message["trial_id"])
     tuner.oracle.trials = {trial.trial_id: trial}
     try:
-        record = tuner.run_trial(trial, warm=message["warm"])
+        record = tuner.run_trial(trial, warm=message["warm"], epochs=message["epochs"])
     except Exception as error:  # a trial may fail in any way; the search goes on
         record = TrialRecord(trial.trial_id, dict(trial.hyperparameters.values), "failed", error=_explain(error))
     return {"type": "ended", "record": record.to_json(), "hyperparameters": trial.hyperparameters.get_config()}

@@ -307,16 +307,77 @@ def test_a_space_with_nothing_small_enough_ends_the_search_too(open_oracle: Open
 # --- rungs --------------------------------------------------------------------------------------------------------
 
 
-def test_at_a_rung_the_worse_trials_are_told_to_stop(open_oracle: Open) -> None:
+def race(oracle: StudyOracle, epochs: int = 5, limit: int = 1000) -> list[tuple[str, int]]:
+    """Runs all trials, each as good as its `x`; returns who was handed out, and after how many epochs it stopped."""
+    done: dict[str, int] = {}
+    found: list[tuple[str, int]] = []
+    while len(found) < limit and (trial := oracle.create_trial("tuner")).status == "RUNNING":
+        name, x = trial.trial_id, trial.hyperparameters.values["x"]
+        while trial.status == "RUNNING" and done.get(name, 0) < (oracle.epochs(name) or epochs):
+            done[name] = done.get(name, 0) + 1
+            oracle.update_trial(name, {"val_accuracy": x}, step=done[name])
+        found.append((name, done[name]))
+        if trial.status == "RUNNING":
+            end(oracle, trial, x)
+        else:
+            oracle.end_trial(trial)
+    return found
+
+
+def test_at_a_rung_a_trial_waits_until_it_is_among_the_best(open_oracle: Open) -> None:
     oracle = open_oracle(rungs=Rungs(5))
-    statuses = []
-    for tuner, metric in zip("abcd", [0.5, 0.6, 0.4, 0.7], strict=True):
-        trial = oracle.create_trial(tuner)
-        statuses.append(oracle.update_trial(trial.trial_id, {"val_accuracy": metric}, step=1).status)
-    assert statuses == ["RUNNING", "RUNNING", "STOPPED", "RUNNING"]
-    oracle.end_trial(oracle.trials["2"])
-    record = oracle.records["2"]
-    assert (record.state, record.rung_metric, record.epochs, record.score) == ("pruned", 0.4, 1, None)
+    for x in (0.7, 0.6, 0.4, 0.5):
+        trial = oracle.create_trial("tuner")
+        assert oracle.update_trial(trial.trial_id, {"val_accuracy": x}, step=1).status == "STOPPED"
+        oracle.end_trial(trial)
+        assert trial.trial_id not in oracle.records
+    assert [(record.trial_id, record.epochs) for record in oracle.paused()] == [("0", 1), ("1", 1), ("3", 1), ("2", 1)]
+    trial = oracle.create_trial("tuner")
+    assert (trial.trial_id, trial.status) == ("0", "RUNNING")
+    assert oracle.update_trial("0", {"val_accuracy": 0.7}, step=2).status == "RUNNING"
+
+
+def test_three_complete_however_few_there_are_and_the_others_are_pruned(open_oracle: Open) -> None:
+    oracle = open_oracle(max_trials=6, rungs=Rungs(5))
+    race(oracle)
+    states = {trial_id: record.state for trial_id, record in oracle.records.items()}
+    assert sorted(states.values()) == ["completed"] * 3 + ["pruned"] * 3
+    worst = [record.rung_metric for record in oracle.records.values() if record.state == "pruned"]
+    assert max(map(float, filter(None, worst))) <= min(trial.score for trial in oracle.get_best_trials(3))
+
+
+def test_a_spent_budget_starts_nothing_and_takes_the_best_as_they_are(open_oracle: Open) -> None:
+    oracle = open_oracle(max_trials=50, rungs=Rungs(9), max_total_epochs=20)
+    handed = race(oracle, epochs=9)
+    spent = sum(max(epoch for name, epoch in handed if name == trial) for trial in {name for name, _ in handed})
+    assert spent == 20
+    completed = [record for record in oracle.records.values() if record.state == "completed"]
+    assert len(completed) >= 3
+    assert max(trial.hyperparameters.values["x"] for trial in oracle.trials.values()) == max(
+        record.hyperparameters["x"] for record in completed
+    )
+
+
+def test_where_a_checkpoint_is_gone_a_trial_may_be_trained_again_to_where_it_was(open_oracle: Open) -> None:
+    oracle = open_oracle(max_trials=50, rungs=Rungs(9), max_total_epochs=4)
+    handed = [name for name, _ in race(oracle, epochs=9, limit=5)]
+    assert oracle.epochs(handed[-1]) == 1
+    assert oracle.update_trial(handed[-1], {"val_accuracy": 0.5}, step=1).status != "STOPPED"
+
+
+@pytest.mark.parametrize("arguments", [{}, {"max_total_epochs": 18}])
+def test_a_race_goes_on_where_it_was_killed(open_oracle: Open, path: Path, arguments: dict[str, Any]) -> None:
+    settings: dict[str, Any] = {"max_trials": 8, "rungs": Rungs(9), **arguments}
+    race(open_oracle(**settings), epochs=9)
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert {b"paused", b"resumed"} <= {word for line in lines for word in line.split(b'"')}
+    for count in range(3, len(lines), len(lines) // 4):
+        path.write_bytes(b"".join(lines[:count]))
+        oracle = open_oracle(**{**settings, "rungs": Rungs(9)})
+        race(oracle, epochs=9)
+        ended = [entry["record"]["trial_id"] for entry in read_entries(path)[0] if entry["event"] == "ended"]
+        assert sorted(ended, key=int) == list(oracle.trials)
+        assert sum(record.state == "completed" for record in oracle.records.values()) >= 3
 
 
 def test_a_rung_metric_that_is_no_number_stops_its_trial(open_oracle: Open) -> None:
@@ -331,12 +392,15 @@ def test_a_rung_metric_that_is_no_number_stops_its_trial(open_oracle: Open) -> N
 
 
 def test_a_warm_start_is_neither_stopped_nor_a_measure_for_others(open_oracle: Open) -> None:
-    oracle = open_oracle(rungs=Rungs(5), enqueue=[{"x": number / 10} for number in range(4)])
+    oracle = open_oracle(rungs=Rungs(5), enqueue=[{"x": number / 10} for number in range(4)], max_trials=8)
     for tuner, metric in zip("abcd", [0.9, 0.8, 0.7, 0.1], strict=True):
         trial = oracle.create_trial(tuner)
         assert oracle.update_trial(trial.trial_id, {"val_accuracy": metric}, step=1).status == "RUNNING"
-    trial = oracle.create_trial("e")
-    assert oracle.update_trial(trial.trial_id, {"val_accuracy": 0.05}, step=1).status == "RUNNING"
+    statuses = []
+    for tuner, metric in zip("efgh", [0.05, 0.05, 0.05, 0.06], strict=True):
+        trial = oracle.create_trial(tuner)
+        statuses.append(oracle.update_trial(trial.trial_id, {"val_accuracy": metric}, step=1).status)
+    assert statuses == ["STOPPED"] * 3 + ["RUNNING"]  # the best quarter among themselves
 
 
 # --- lost workers -------------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def test_it_tells_what_happens_while_it_happens(searched: Searched) -> None:
     assert isinstance(events[0], SearchStarted)
     assert (events[0].max_trials, events[0].workers, events[0].resumed_trials) == (6, 2, 0)
     assert [event.trial_id for event in events if isinstance(event, TrialStarted)] == [
-        entry["trial_id"] for entry in journal(study) if entry["event"] == "started"
+        entry["trial_id"] for entry in journal(study) if entry["event"] in ("started", "resumed")
     ]
     ends = [event for event in events if isinstance(event, TrialFinished | TrialPruned | TrialRejected)]
     assert tuple(event.record for event in ends) == study.trials

@@ -1,0 +1,1 @@
+"""Searches replayed on tables of learning curves: no training, the true cost in epochs."""

@@ -1,0 +1,1 @@
+"""Real searches on Fashion-MNIST, ours and others', in one space and under the same limits."""
