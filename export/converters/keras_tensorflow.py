@@ -79,6 +79,7 @@ class TensorflowForward:
         self.signature = signature
 
     def __call__(self, inputs: Tensors) -> Tensors:
+        """Named arrays in, the declared outputs out."""
         import tensorflow as tf
 
         values = [tf.convert_to_tensor(inputs[spec.name]) for spec in self.signature.inputs]

@@ -128,7 +128,7 @@ def _off(layer: Any, axes: tuple[int, ...]) -> float:
     forward = converter_for(model).forward(model, signature, "regression")
     image = {"image": (random.integers(0, 256, (2, 8, 8, 2)) / 255).astype(np.float32)}
     _, found = both(forward, image)
-    plain, value = forward(image)["probabilities"], np.asarray(keras.ops.convert_to_numpy(kernel))
+    plain, value = forward(image)["probabilities"], numbers(kernel)
     scale = np.abs(value).max(axis=axes, keepdims=True) / 127
     kernel.assign(np.rint(value / scale) * scale)
     expected = forward(image)["probabilities"]
@@ -172,8 +172,14 @@ def figures(model: Any, task: Task, splits: Splits) -> dict[str, Any]:
 def write(model: Any, folder: Path) -> None:
     """Without Keras' own files: to write them, Keras on torch imports TensorFlow."""
     (folder / "config.json").write_text(json.dumps(model.get_config()))
-    values = [variable.value.detach().numpy() for variable in model.variables]
-    np.savez(folder / "weights.npz", *values)
+    np.savez(folder / "weights.npz", *map(numbers, model.variables))
+
+
+def numbers(variable: Any) -> Array:
+    """As `convert_to_numpy`, which warns on torch under numpy 2.4."""
+    value = variable.value
+    found: Array = (value.detach() if hasattr(value, "detach") else value).numpy()
+    return found
 
 
 def main() -> None:
