@@ -59,7 +59,7 @@ class TorchStudent:
         names = [spec.name for spec in self._forward.signature.outputs]
         losses = [_distance(*each) for each in zip(names, found, wanted, strict=True) if each[1].is_floating_point()]
         self._optimizer.zero_grad()
-        sum(losses).backward()  # type: ignore[union-attr]  # never empty: the first output is the answer
+        sum(losses).backward()
         self._optimizer.step()
 
     def _outputs(self, batch: Tensors) -> tuple[Any, ...]:

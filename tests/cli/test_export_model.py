@@ -51,9 +51,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from sklearn.tree import DecisionTreeClassifier
 
     folder = tmp_path_factory.mktemp("project")
-    (folder / "evertune.toml").write_text(
-        '[project]\ntask = "task.py:Largest"\n[limits]\nlatency_seconds = 1.0\n[serve]\nmax_batch_rows = 16\n'
-    )
+    limits = "[limits]\nlatency_seconds = 1.0\n[serve]\nmax_batch_rows = 16\n"
+    (folder / "evertune.toml").write_text(f'[project]\ntask = "task.py:Largest"\n{limits}')
     (folder / "task.py").write_text(_TASK)
     x = np.random.default_rng(1).standard_normal((300, 3)).astype(np.float32)
     joblib.dump(LogisticRegression().fit(x, x.argmax(axis=1)), folder / "linear.joblib")

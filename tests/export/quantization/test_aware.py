@@ -133,10 +133,12 @@ class Odd(torch.nn.Module):
         return (answer, x.argmax(-1)) if self.what == "two outputs" else answer
 
 
+class TwoOutputs(OddTask):
+    extra_outputs = (TensorSpec("largest", "int64", ()),)
+
+
 def odd(what: str) -> bytes | None:
-    model, task = Odd(what), OddTask()
-    if what == "two outputs":
-        task.extra_outputs = (TensorSpec("largest", "int64", ()),)
+    model, task = Odd(what), TwoOutputs() if what == "two outputs" else OddTask()
     rows = Rows({"x": np.eye(8, 4, dtype=np.float32)}, np.zeros(8, np.int64))
     source = Source(b"", converter_for(model).forward(model, task.signature, task.kind))
     return retrained(model, task, Splits(rows, rows, rows, rows), source, seed=0)
