@@ -40,7 +40,7 @@ def compare(
     with stage("reading the rows"):
         common = common_rows(first, second, task, rows)
     with stage("running and timing both"):
-        found = comparison(first, second, common, rounds=rounds, threads=1)
+        found = comparison(first, second, common, rounds=rounds, threads=1, batch_rows=_batch_rows())
     if json_output:
         print_json(found)
         return
@@ -51,3 +51,14 @@ def compare(
     console = Console()
     for part in comparison_text(found):
         console.print(part, highlight=False)
+
+
+def _batch_rows() -> int:
+    """The largest batch of the project's server; of a server with the defaults where there is no project."""
+    from evertune.errors import EvertuneError
+    from evertune.settings import ExportSettings, load_project
+
+    try:
+        return load_project().settings.export.batch_rows
+    except EvertuneError:
+        return ExportSettings().batch_rows

@@ -69,7 +69,7 @@ class Precisions:
             seed: Of the order of rows.
 
         Returns:
-            At most one; none where torch cannot train the model.
+            At most one; none where the model cannot be trained.
         """
         tuned = retrained(model, self.task, self.splits, self.source, seed=seed)
         if tuned is None:

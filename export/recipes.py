@@ -22,6 +22,7 @@ from evertune.errors import SettingsError
 
 FP32 = "fp32"
 FP16 = "fp16"
+STORED = "int8-weights"
 MATRIX_PRODUCTS = ("MatMul", "Gemm")
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 

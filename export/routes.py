@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from export.converters.backend import is_keras_on
 from export.converters.contained import contained, may_fork
 from export.converters.elsewhere import can_run, convert_elsewhere
 from export.converters.failed import MovingError, RouteError
+from export.converters.limited import limited
 from export.converters.source import Predict
 from export.external import read_data, write_data
 from export.measure import measure_latency
@@ -102,17 +104,16 @@ class Routes:
     def _apart(self, converter: Converter) -> Source:
         """In a copy of this process; in a fresh one where a copy could not compute: TensorFlow or CUDA is in use.
 
-        In this one what cannot be taken to a fresh one: a torch module, a layer without a `get_config`.
+        In this one what cannot be taken to a fresh one: a torch module, a layer without a `get_config`. Its time is
+        limited there, too, as far as it runs Python.
         """
         seconds, predict = self.settings.route_timeout_seconds, converter.forward(self.model, self.signature, self.kind)
         if not may_fork():
             backend = _own_backend(self.model)
-            if backend is None:
-                return self._convert(converter)
-            try:
-                return self._elsewhere(backend, predict)
-            except MovingError:
-                return self._convert(converter)
+            if backend is not None:
+                with contextlib.suppress(MovingError):
+                    return self._elsewhere(backend, predict)
+            return limited(lambda: self._convert(converter), seconds=seconds, what=converter.name)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
 

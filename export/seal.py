@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from evertune.bundle import Bundle, BundleStore, ConfidenceMap, Golden, Reference, write_content
+from evertune.bundle import Bundle, BundleStore, ConfidenceMap, Reference, write_content
 from evertune.errors import DataError
 from evertune.evaluation import evaluate, reliability
 from evertune.guarded import guarded_slices
@@ -23,15 +23,12 @@ from evertune.task import Splits, Task
 from evertune.tensors import Array, Tensors
 from export.candidate import Candidate
 from export.external import write_data
+from export.golden import golden_rows
 from export.hardware import hardware, versions
-from export.quantization import strided
 from export.recipes import FP32
 from export.result import ExportResult
 from export.scoring import difference_of, losses_of, outputs_of
 
-_GOLDEN_ROWS = 8
-_GOLDEN_TOLERANCE = 1e-3  # FP32 on another processor sums in another order
-_GOLDEN_TOLERANCE_INT8 = 0.05  # one step of a quantized activation may round the other way (AVX2 against VNNI)
 _CONFIDENCE_LEVEL = 0.95
 _OF_ONE_TARGET = (  # what an attestation says that another target may change
     "recipe",
@@ -117,7 +114,7 @@ def seal(
             recipe=result.chosen.recipe,
             calibration=confidence,
             reference=_reference(outputs, splits.test, task, confidence),
-            golden=_golden(session, splits.test, result.chosen.recipe),
+            golden=golden_rows(session, splits.test, result.chosen.recipe),
             parameters=task.parameters,
             external_data=write_data(Path(data), result.chosen.external_data),
         )
@@ -202,10 +199,3 @@ def _reference(outputs: Tensors, rows: Rows, task: Task, confidence: ConfidenceM
         confidence_mean=float(confidence(_certainty(outputs, task)).mean()),
         confidence_level=_CONFIDENCE_LEVEL,
     )
-
-
-def _golden(session: Session, rows: Rows, recipe: str) -> Golden:
-    inputs = rows.take(strided(len(rows), _GOLDEN_ROWS)).inputs
-    outputs = session.run(inputs)
-    scale = max(1.0, *(float(np.abs(value).max()) for value in outputs.values()))  # values may be large
-    return Golden(inputs, outputs, scale * (_GOLDEN_TOLERANCE if recipe == FP32 else _GOLDEN_TOLERANCE_INT8))

@@ -22,7 +22,9 @@ _LOADS = 5  # of each model: where a load puts its weights moves its latency for
 _NAMES = ("a", "b")
 
 
-def comparison(first: Bundle, second: Bundle, rows: CommonRows, *, rounds: int, threads: int) -> dict[str, Any]:
+def comparison(
+    first: Bundle, second: Bundle, rows: CommonRows, *, rounds: int, threads: int, batch_rows: int = 64
+) -> dict[str, Any]:
     """Loss, decisions, latency, size and hyperparameters; every difference is the second's minus the first's.
 
     Both models run in this process on the CPU, after their golden rows have passed.
@@ -33,6 +35,7 @@ def comparison(first: Bundle, second: Bundle, rows: CommonRows, *, rounds: int, 
         rows: Run through both.
         rounds: Of the latency measurement, in which both take turns; fewer where they would take longer than a minute.
         threads: Of ONNX Runtime.
+        batch_rows: Rows that are answered together, the server's largest batch: dynamic INT8 depends on it.
 
     Raises:
         BundleError: A bundle does not load, or fails its golden rows.
@@ -40,12 +43,12 @@ def comparison(first: Bundle, second: Bundle, rows: CommonRows, *, rounds: int, 
     pair = dict(zip(_NAMES, (first, second), strict=True))
     sessions = {name: bundle.verified_session(threads=threads) for name, bundle in pair.items()}
     times = _times(pair, sessions, rows.inputs, rounds)
-    outputs = {name: outputs_of(session, rows.inputs) for name, session in sessions.items()}
+    outputs = {name: outputs_of(session, rows.inputs, batch_rows) for name, session in sessions.items()}
     return {
         "model": first.manifest.model,
         "kind": first.manifest.kind,
         **{name: _card(bundle) for name, bundle in pair.items()},
-        "rows": {"count": len(rows), "from": rows.where, "labelled": rows.labels is not None},
+        "rows": {"count": len(rows), "from": rows.where, "labelled": rows.labels is not None, "batch": batch_rows},
         "loss": _loss(first, outputs, rows.labels),
         "answers": _answers(first, outputs),
         "latency": _latency(times),

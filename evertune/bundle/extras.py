@@ -36,7 +36,8 @@ def read_extras(attestation: Mapping[str, Any], training: Path | None) -> dict[s
         training: Folder of plain files, or None.
 
     Raises:
-        BundleError: The attestation is not JSON, or the training folder holds a link or a pipe.
+        BundleError: The attestation is not JSON, or the training folder holds a link, a pipe, or a name that no reader
+            takes.
     """
     try:
         files = {ATTESTATION: to_canonical(dict(attestation))}
@@ -44,6 +45,7 @@ def read_extras(attestation: Mapping[str, Any], training: Path | None) -> dict[s
         raise BundleError(f"the attestation is not JSON: {error}", fix="Use plain JSON values.") from error
     if training is not None:
         for name in _walk(training):
+            _require_readable(name)
             files[f"{TRAINING}/{name}"] = read_plain(training, name, _MOST_TRAINING_BYTES)
     entries = {name: vars(FileEntry.of(content)) for name, content in files.items()}
     return {**files, FILE_NAME: to_canonical(entries)}
@@ -101,8 +103,22 @@ def check_names(bundle: Path) -> None:
             raise damaged(name, "does not belong to a bundle")
 
 
+def _require_readable(name: str) -> None:
+    if not _is_training_file(f"{TRAINING}/{name}"):
+        shown = name[:140].encode("utf-8", "backslashreplace").decode()
+        raise BundleError(
+            f"the training file {shown!r} has a name that no reader of bundles takes",
+            fix=f"Use names of at most 200 characters without backslash, in UTF-8, at most 20 folders deep; the path "
+            f"may have {_LONGEST_PATH_BYTES - len(TRAINING) - 1} bytes.",
+            file=shown,
+        )
+
+
 def _is_training_file(name: str) -> bool:
-    parts = [part.encode() for part in name.split("/")]
+    try:
+        parts = [part.encode() for part in name.split("/")]
+    except UnicodeEncodeError:  # a name on a disk need not be UTF-8
+        return False
     too_long = len(name.encode()) > _LONGEST_PATH_BYTES or max(map(len, parts)) > _LONGEST_NAME_BYTES
     return _TRAINING_FILE.fullmatch(name) is not None and not {b".", b".."} & set(parts) and not too_long
 

@@ -43,7 +43,7 @@ class KerasTensorflowConverter:
 
     def forward(self, model: Any, signature: Signature, kind: str) -> Predict:
         """See `Converter.forward`."""
-        return _Forward(model, signature)
+        return TensorflowForward(model, signature)
 
     def convert(
         self,
@@ -56,7 +56,7 @@ class KerasTensorflowConverter:
     ) -> Source:
         """See `Converter.convert`."""
         refuse_host_side(model)
-        forward = _Forward(model, signature)
+        forward = TensorflowForward(model, signature)
         forward.check()
         refuse_large(model)
         try:
@@ -71,7 +71,7 @@ class KerasTensorflowConverter:
         return Source(files.model_bytes, forward, external_data=files.external_data)
 
 
-class _Forward:
+class TensorflowForward:
     """The model as a function of named arrays."""
 
     def __init__(self, model: Any, signature: Signature) -> None:
@@ -79,6 +79,7 @@ class _Forward:
         self.signature = signature
 
     def __call__(self, inputs: Tensors) -> Tensors:
+        """Named arrays in, the declared outputs out."""
         import tensorflow as tf
 
         values = [tf.convert_to_tensor(inputs[spec.name]) for spec in self.signature.inputs]

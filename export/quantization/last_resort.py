@@ -11,11 +11,11 @@ from evertune.task import Splits, Task
 from export.candidate import Candidate
 from export.choose import gains, too_slow
 from export.converters import converter_for
-from export.converters.forward import TorchForward
 from export.converters.source import Source
-from export.quantization.aware import fine_tuned, trainable
+from export.quantization.aware import fine_tuned
 from export.quantization.fold import optimise
 from export.quantization.samples import samples_of
+from export.quantization.student import student_of
 from export.recipes import Recipe, aware, recipe_named
 
 
@@ -53,13 +53,14 @@ def retrained(model: Any, task: Task, splits: Splits, source: Source, *, seed: i
         seed: Of the order of rows.
 
     Returns:
-        None where torch cannot train the model, all its weights are frozen, or its own exporter fails and another
-        route made `source`.
+        None where the model cannot be trained, all its weights are frozen, or its own exporter fails and another route
+        made `source`.
     """
-    if not isinstance(source.predict, TorchForward) or not trainable(source.predict):
+    student = student_of(source.predict)
+    if student is None:
         return None
     try:
-        with fine_tuned(source.predict, splits.train.inputs, samples_of(splits.calibration), seed=seed):
+        with fine_tuned(student, splits.train.inputs, samples_of(splits.calibration), seed=seed):
             # In one file: what lies in two has no candidates to mend.
             content = converter_for(model).convert(model, task.signature, kind=task.kind).model_bytes
         return optimise(content, task.signature)

@@ -138,6 +138,14 @@ def silent_failures() -> dict[str, Any]:
         def call(self, x: Any) -> Any:
             return x * 2 if tf.reduce_sum(x) > 0 else x
 
+    class Unsaved(keras.Model):  # type: ignore[misc]
+        def __init__(self, inner: Any) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def call(self, x: Any) -> Any:
+            return self.inner(x)
+
     def difference(*inner: Any, rows: Array = vectors) -> Any:
         model = keras.Sequential([*inner, layers.Dense(3, activation="softmax")])
         spec = TensorSpec("x", "float32", rows.shape[1:])
@@ -183,6 +191,7 @@ def silent_failures() -> dict[str, Any]:
         ],
         "apart": "the same" if apart.model_bytes == here.model_bytes else "other bytes",
         "stopped": stopped(narrow, vectors),
+        "stopped here": stopped(Unsaved(narrow), vectors),
         "weights beside": far.absolute if beside.external_data else "in the graph",
         "large": large(wide),
         "two outputs": two_outputs,

@@ -98,7 +98,8 @@ def test_keras_on_tensorflow_keeps_the_contract_and_what_failed_silently_passes_
     assert "layer 'pair' fixes the number of rows" in found["rows"]
     assert "layer 'fork' branches on the values" in found["branch"]
     assert found["apart"] == "the same"  # a full export runs in a process of its own, which can be stopped
-    assert "took longer than export.route_timeout_seconds = 0.01" in found["stopped"]
+    for stopped in ("stopped", "stopped here"):  # in that process; in this one, for a model that cannot be saved
+        assert "took longer than export.route_timeout_seconds = 0.01" in found[stopped], found[stopped]
     assert "9,612 bytes of weights, TensorFlow's graph holds 1,000" in found["large"]
 
 

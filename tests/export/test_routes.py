@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from evertune.settings import ExportSettings
 from evertune.tensors import Signature, TensorSpec
 from export.converters.contained import contained
 from export.converters.failed import RouteError
+from export.converters.limited import limited
 from export.external import DATA
 from export.pipeline import convert
 
@@ -61,6 +63,33 @@ def test_an_exporter_that_hangs_or_crashes_is_one_route_less(work: Any, seconds:
     with pytest.raises(RouteError, match=message) as caught:
         contained(work, seconds=seconds, what="it")
     assert caught.value.details.get("layer") == ("wave" if work is refuse else None)
+
+
+def spin() -> None:
+    """As exporters do: whatever goes wrong inside is caught, and another way tried."""
+    while True:
+        with contextlib.suppress(Exception):
+            sum(range(1000))
+
+
+def test_what_no_other_process_can_do_is_stopped_where_it_runs_python() -> None:
+    with pytest.raises(RouteError, match=r"it took longer than export\.route_timeout_seconds = 0\.05"):
+        limited(spin, seconds=0.05, what="it")
+    assert limited(lambda: 3, seconds=60, what="it") == 3
+
+
+def test_an_alarm_of_somebody_else_still_comes() -> None:
+    rung, before = threading.Event(), signal.getitimer(signal.ITIMER_REAL)
+    handler = signal.signal(signal.SIGALRM, lambda *_: rung.set())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(RouteError):
+            limited(spin, seconds=0.05, what="it")
+        limited(lambda: rung.wait(60), seconds=60, what="it")  # theirs comes first, and reaches them
+        assert rung.is_set()
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, *before)
 
 
 class Doubled(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types

@@ -165,6 +165,18 @@ def test_links_in_the_training_folder_are_refused_and_nothing_is_left(tmp_path: 
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["a\\b", "x" * 201, "/".join(["x" * 180] * 6), "/".join("abcdefghijklmnopqrstu"), os.fsdecode(b"caf\xe9")]
+)
+def test_a_training_file_that_no_reader_would_take_is_not_stored(tmp_path: Path, content: Path, name: str) -> None:
+    training = tmp_path / "weights"
+    (training / name).parent.mkdir(parents=True)
+    (training / name).write_bytes(b"w")
+    with pytest.raises(BundleError, match="has a name that no reader of bundles takes"):
+        BundleStore(str(tmp_path / "store")).put(content, attestation={}, training=training)
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_damaged_bundle_is_refused_and_a_new_put_mends_it(tmp_path: Path, content: Path) -> None:
     store = BundleStore(str(tmp_path / "store"))
     bundle = store.put(content, attestation={"run": 1})

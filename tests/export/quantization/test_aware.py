@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from itertools import pairwise
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+import torch
 
-from evertune.losses import row_losses
 from evertune.rows import Rows
-from evertune.runtime import Session
 from evertune.settings import ExportSettings, LimitSettings
 from evertune.task import Splits, Task
-from evertune.tensors import Array, TensorSpec
+from evertune.tensors import TensorSpec
 from export.candidate import Candidate
 from export.choose import too_slow
 from export.converters import converter_for
 from export.converters.source import Source
-from export.pipeline import convert, export_model
-from export.precisions import Precisions
-from export.quantization import Quantizer, optimise
-from export.quantization.fake import Ranges, rounding
+from export.pipeline import export_model
 from export.quantization.last_resort import last_resort, retrained
-from export.recipes import FP32, recipe_named
-from export.scoring import outputs_of
-from export.verify import verify
-
-U8S8 = recipe_named("int8-static-all-u8s8")
+from export.recipes import FP32
+from tests.export.quantization import aware_contract
+from tests.export.quantization.aware_contract import U8S8, fragile
 
 
 class OddTask(Task):
@@ -45,90 +45,65 @@ class OddTask(Task):
         raise NotImplementedError
 
 
-@pytest.fixture(scope="module")
-def fragile(trained_mlp: Any) -> Any:
-    """The trained perceptron with hidden units of very different size: the same function, but not in INT8.
-
-    A unit times a positive number, and what follows divided by it, changes nothing before or after a ReLU.
-    """
-    import keras
-
-    model = keras.Model.from_config(trained_mlp.get_config())
-    for mine, theirs in zip(model.variables, trained_mlp.variables, strict=True):
-        mine.assign(theirs.value)
-    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-    random = np.random.default_rng(0)
-    for layer, following in pairwise(dense):
-        factor = keras.ops.convert_to_tensor(np.exp(random.uniform(-3, 3, layer.units)).astype(np.float32))
-        layer.kernel.assign(layer.kernel * factor)
-        layer.bias.assign(layer.bias * factor)
-        following.kernel.assign(following.kernel / factor[:, None])
-    return model
-
-
-@pytest.fixture
+@contextmanager
 def one_thread() -> Iterator[None]:
     """Two that wait for each other take minutes where other tests run beside this one."""
-    import torch
-
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
-def test_rounding_in_torch_is_that_of_the_quantized_file(trained_mlp: Any, task: Task, splits: Splits) -> None:
-    source = converter_for(trained_mlp).convert(trained_mlp, task.signature)
-    forward: Any = source.predict
-    rows = Rows({"image": splits.calibration.inputs["image"][:64]}, splits.calibration.labels[:64])
-    quantized = verify(Quantizer(source.model_bytes, task.signature, rows).quantize(U8S8), task.signature)
-    ranges = Ranges()
-    with rounding(ranges, observe=True):
-        exact = forward(rows.inputs)["probabilities"]
-    with rounding(ranges, observe=False):
-        rounded = forward(rows.inputs)["probabilities"]
-    found = quantized.run(rows.inputs)["probabilities"]
-
-    def distance(one: Array, other: Array) -> float:
-        return float(np.abs(one - other).max())
-
-    assert distance(exact, source.predict(rows.inputs)["probabilities"]) == 0  # observing changes nothing
-    assert distance(rounded, found) < distance(exact, found) / 2
-    assert distance(rounded, exact) > 1e-4
+BACKENDS = ["torch", "tensorflow"]
 
 
-@pytest.mark.usefixtures("one_thread")
-def test_fine_tuning_gives_back_most_of_what_rounding_took_and_leaves_the_model_alone(
-    fragile: Any, task: Task, splits: Splits
-) -> None:
-    settings = ExportSettings()
-    source, fp32, _ = convert(fragile, task.signature, splits.validation.inputs, settings)
-    plain = Quantizer(source.model_bytes, task.signature, splits.calibration).quantize(U8S8)
-    recipe = last_resort([Candidate(FP32), candidate(U8S8.name, 0.3, 0.5)], settings, LimitSettings())
-    assert recipe is not None
-    ((tuned, session),) = Precisions(source, fp32, task, splits, settings).fine_tuned(fragile, recipe, seed=0)
-    assert session is not None
-
-    def accuracy(session: Session) -> float:
-        outputs = outputs_of(session, splits.validation.inputs)
-        return 1 - float(row_losses(task.kind, outputs, splits.validation.labels, task.parameters).mean())
-
-    best, worst = accuracy(fp32), accuracy(verify(plain, task.signature))
-    assert worst < best - 0.05
-    assert tuned.recipe == "int8-aware"
-    assert tuned.size_ratio < 0.4
-    assert accuracy(session) > worst + (best - worst) / 2
-    again = converter_for(fragile).convert(fragile, task.signature)
-    assert optimise(again.model_bytes, task.signature) == source.model_bytes  # its own weights
+@pytest.fixture(scope="module", params=BACKENDS)
+def figures(request: pytest.FixtureRequest, trained_mlp: Any, task: Task, splits: Splits) -> dict[str, Any]:
+    """Of the same model on either backend; TensorFlow's has a process of its own."""
+    if request.param == "torch":
+        with one_thread():
+            return aware_contract.figures(trained_mlp, task, splits)
+    folder = request.getfixturevalue("tmp_path_factory").mktemp("model")
+    aware_contract.write(trained_mlp, folder)
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", aware_contract.__name__, str(folder)]
+    root = Path(__file__).parents[3]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=170)
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
 
 
-@pytest.mark.usefixtures("one_thread")
+def test_rounding_in_the_framework_is_that_of_the_quantized_file(figures: dict[str, Any]) -> None:
+    distances = figures["distances"]
+    assert distances["observing"] == 0  # it changes nothing
+    assert distances["file"] < distances["without"] / 2
+    assert distances["rounding"] > 1e-4
+
+
+def test_kernels_of_every_layer_have_one_scale_a_channel(figures: dict[str, Any]) -> None:
+    assert set(figures["kernels"]) == {"dense", "convolution", "depthwise", "transposed"}
+    assert max(figures["kernels"].values()) < 1e-3
+
+
+def test_fine_tuning_gives_back_most_of_what_rounding_took_and_leaves_the_model_alone(figures: dict[str, Any]) -> None:
+    found = figures["repair"]
+    assert found["int8"] < found["fp32"] - 0.05
+    assert found["recipe"] == "int8-aware"
+    assert found["size"] < 0.4
+    assert found["aware"] > found["int8"] + (found["fp32"] - found["int8"]) / 2
+    assert found["itself"]  # its own weights
+
+
 def test_an_export_that_may_fine_tune_judges_what_comes_of_it_with_the_rest(
-    fragile: Any, task: Task, splits: Splits
+    trained_mlp: Any, task: Task, splits: Splits
 ) -> None:
     settings = ExportSettings(recipes=(U8S8.name,), quantization_aware=True)
     limits = LimitSettings(latency_seconds=10, size_bytes=100_000_000)
-    result = export_model(fragile, task, splits, settings=settings, limits=limits, seed=0)
+    with one_thread():
+        result = export_model(fragile(trained_mlp), task, splits, settings=settings, limits=limits, seed=0)
     _, static, *tuned = result.candidates
     assert static.recipe == U8S8.name
     assert [each.recipe for each in tuned] == ([] if too_slow(static) else ["int8-aware"])
@@ -140,25 +115,45 @@ def test_an_export_that_may_fine_tune_judges_what_comes_of_it_with_the_rest(
         assert (each.refused is None) == (each is result.chosen)
 
 
-@pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "not exported"])
-def test_where_fine_tuning_cannot_be_had_the_export_goes_on(frozen: bool) -> None:
-    import torch
+class Odd(torch.nn.Module):
+    """One that may be frozen, be without an exporter, or fail in training; or has a second output."""
 
-    class Odd(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.dense = torch.nn.Linear(4, 3)
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.dense, self.what = torch.nn.Linear(4, 3), what
+        self.requires_grad_(what != "frozen")
 
-        def forward(self, x: Any) -> Any:
-            hidden = self.dense(x)
-            # ONNX has no lgamma: another route made the file, or none.
-            return torch.softmax(hidden if frozen else torch.lgamma(hidden.abs() + 1), -1)
+    def forward(self, x: Any) -> Any:
+        hidden = self.dense(x)
+        if self.what == "not exported":  # ONNX has no lgamma: another route made the file, or none
+            hidden = torch.lgamma(hidden.abs() + 1)
+        if self.what == "not trained":  # its gradient needs what is overwritten
+            hidden = hidden.sigmoid().mul_(2)
+        answer = torch.softmax(hidden, -1)
+        return (answer, x.argmax(-1)) if self.what == "two outputs" else answer
 
-    model = Odd().requires_grad_(not frozen)
-    task = OddTask()
-    rows = Rows({"x": np.ones((8, 4), np.float32)}, np.zeros(8, np.int64))
+
+class TwoOutputs(OddTask):
+    extra_outputs = (TensorSpec("largest", "int64", ()),)
+
+
+def odd(what: str) -> bytes | None:
+    model, task = Odd(what), TwoOutputs() if what == "two outputs" else OddTask()
+    rows = Rows({"x": np.eye(8, 4, dtype=np.float32)}, np.zeros(8, np.int64))
     source = Source(b"", converter_for(model).forward(model, task.signature, task.kind))
-    assert retrained(model, task, Splits(rows, rows, rows, rows), source, seed=0) is None
+    return retrained(model, task, Splits(rows, rows, rows, rows), source, seed=0)
+
+
+@pytest.mark.parametrize("what", ["frozen", "not exported", "not trained"])
+def test_where_fine_tuning_cannot_be_had_the_export_goes_on(what: str) -> None:
+    assert odd(what) is None
+
+
+def test_a_second_output_is_kept_beside_the_answer() -> None:
+    tuned = odd("two outputs")
+    assert tuned is not None
+    outputs = onnx.ModelProto.FromString(tuned).graph.output
+    assert [value.name for value in outputs] == ["probabilities", "largest"]
 
 
 def candidate(recipe: str, upper: float, ratio: float, kept: int = 0) -> Candidate:

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from evertune.errors import ExportError
 from evertune.rows import Rows
 from evertune.tensors import Signature, TensorSpec
+from export.graph import finish
 from export.quantization import Quantizer
 from export.recipes import recipe_named
 from export.verify import verify
@@ -36,6 +37,26 @@ def test_the_file_shrinks_and_answers_stay_close(
     assert len(content) < ratio * len(wide)
     before, after = (verify(each, wide_signature).run(wide_rows.inputs)["probabilities"] for each in (wide, content))
     assert 0 < np.abs(before - after).max() < distance
+
+
+def test_stored_weights_are_computed_with_as_fp32_does_bit_for_bit(
+    wide: bytes, wide_signature: Signature, wide_rows: Rows
+) -> None:
+    """So its golden rows have FP32's tolerance."""
+    stored = Quantizer(wide, wide_signature, wide_rows).quantize(recipe_named("int8-weights"))
+    model = onnx.ModelProto.FromString(stored)
+    values = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+    makers = {node.output[0]: node for node in model.graph.node}
+    for node in [each for each in model.graph.node if each.op_type == "Mul" and each.input[0] in makers]:
+        whole = values[makers[node.input[0]].input[0]].astype(np.float32)
+        model.graph.initializer.append(numpy_helper.from_array(whole * values[node.input[1]], node.output[0]))
+        model.graph.node.remove(node)
+        model.graph.node.remove(makers[node.input[0]])
+    assert not {"Cast", "Mul"} & {node.op_type for node in model.graph.node}
+    multiplied = finish(model, wide_signature)
+    found, expected = (verify(each, wide_signature).run(wide_rows.inputs) for each in (stored, multiplied))
+    assert len(multiplied) > 3 * len(stored)
+    assert np.array_equal(found["probabilities"], expected["probabilities"])
 
 
 def test_half_keeps_fp32_at_the_boundary(wide: bytes, wide_signature: Signature, wide_rows: Rows) -> None:

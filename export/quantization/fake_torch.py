@@ -5,23 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
-
-class Ranges:
-    """Least and largest value of what each product takes in, by its place in the order of calls."""
-
-    def __init__(self) -> None:
-        self._found: dict[int, tuple[float, float]] = {}
-
-    def widen(self, place: int, value: Any) -> None:
-        """Takes in one more tensor. Zero is always inside: padding must be exact."""
-        low, high = self._found.get(place, (0.0, 0.0))
-        self._found[place] = min(low, float(value.min())), max(high, float(value.max()))
-
-    def step(self, place: int) -> tuple[float, int]:
-        """Scale and zero point of U8; a value never seen is as if it were all zeros."""
-        low, high = self._found.get(place, (0.0, 0.0))
-        scale = max((high - low) / 255, 1e-12)
-        return scale, max(0, min(255, round(-low / scale)))
+from export.quantization.ranges import Ranges
 
 
 def rounding(ranges: Ranges, *, observe: bool) -> AbstractContextManager[Any]:
@@ -38,6 +22,7 @@ def rounding(ranges: Ranges, *, observe: bool) -> AbstractContextManager[Any]:
     from torch.overrides import TorchFunctionMode
 
     functions = _functions()
+    copying = (torch.Tensor.to, torch.Tensor.contiguous, torch.Tensor.clone)  # Keras lays a kernel out anew
 
     class Rounding(TorchFunctionMode):
         """Counts products; each place is one operator of the graph, as long as the model branches on nothing."""
@@ -45,8 +30,13 @@ def rounding(ranges: Ranges, *, observe: bool) -> AbstractContextManager[Any]:
         def __init__(self) -> None:
             super().__init__()
             self.place = 0
+            self.copies: dict[int, Any] = {}  # of weights, kept alive so that their ids stay theirs
 
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func in copying and self._is_weight(args[0]):
+                copy = func(*args, **(kwargs or {}))
+                self.copies[id(copy)] = copy
+                return copy
             if func not in functions:
                 return func(*args, **(kwargs or {}))
             first, axis = functions[func]
@@ -59,13 +49,18 @@ def rounding(ranges: Ranges, *, observe: bool) -> AbstractContextManager[Any]:
         def _rounded(self, value: Any, axis: int) -> Any:
             if not value.is_floating_point():
                 return value
-            if _is_weight(value):
+            if self._is_weight(value):
                 return value if observe else _weight(value, axis % value.ndim)
             self.place += 1
             if observe:
                 ranges.widen(self.place, value.detach())
                 return value
             return torch.fake_quantize_per_tensor_affine(value, *ranges.step(self.place), 0, 255)
+
+        def _is_weight(self, value: Any) -> bool:
+            """A trained tensor, a view of one, or a copy in another layout."""
+            origin = value if value._base is None else value._base
+            return bool(origin.is_leaf and origin.requires_grad) or id(origin) in self.copies
 
     return Rounding()
 
@@ -76,20 +71,16 @@ def _functions() -> dict[Any, tuple[int, int]]:
     from torch.nn import functional
 
     convolutions = (torch.conv1d, torch.conv2d, torch.conv3d)
+    transposed = (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)
     products = (torch.matmul, torch.mm, torch.bmm, torch.Tensor.matmul, torch.Tensor.__matmul__)
     return {
         functional.linear: (0, 0),
         torch.addmm: (1, -1),
         torch.einsum: (1, -1),
         **dict.fromkeys(convolutions, (0, 0)),
+        **dict.fromkeys(transposed, (0, 1)),
         **dict.fromkeys(products, (0, -1)),
     }
-
-
-def _is_weight(value: Any) -> bool:
-    """A trained tensor or a view of one."""
-    origin = value if value._base is None else value._base
-    return bool(origin.is_leaf and origin.requires_grad)
 
 
 def _weight(value: Any, axis: int) -> Any:
