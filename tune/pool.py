@@ -21,6 +21,7 @@ class Worker:
         name: "worker0"; a worker that replaces another has a name of its own.
         log: Where its standard output and error are, for a message.
         placed: It has a process. On Ray it waits for one until a node has room.
+        pid: Of that process, on its machine; None before it is placed.
         ready: It has imported its framework and loaded the task.
         trial_id: In work.
         since: Monotonic seconds at which that began, or at which the process started.
@@ -32,6 +33,7 @@ class Worker:
     name: str
     log: str
     placed: bool = True
+    pid: int | None = None
     ready: bool = False
     trial_id: str | None = None
     since: float = field(default_factory=time.monotonic)

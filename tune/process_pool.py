@@ -121,7 +121,7 @@ class ProcessPool:
                 stdout=output,
                 stderr=output,
             )
-        worker = _Process(name, str(log), process=process, channel=Channel(ours), device=device)
+        worker = _Process(name, str(log), pid=process.pid, process=process, channel=Channel(ours), device=device)
         self._workers.append(worker)
         self._selector.register(worker.channel, selectors.EVENT_READ, worker)
         folder = str(Path.cwd())

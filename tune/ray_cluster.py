@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 from evertune.errors import SearchError
 
+_CONNECT_SECONDS = 10.0
 _VARIABLES = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns; `RayPool` hides devices itself
@@ -59,14 +61,22 @@ def join(address: str) -> bool:
         )
     options: dict[str, Any] = {} if address else {"include_dashboard": False}
     try:
+        if ":" in address:
+            _require_listener(address)
         with _own_termination():
             ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # ConnectionError is one of the first
         raise SearchError(
             f"no Ray cluster answers at tune.ray_address = {address!r}: {error}",
             fix="Start one (`ray start --head`), correct the address, or leave it empty for a cluster of this machine.",
         ) from error
     return True
+
+
+def _require_listener(address: str) -> None:
+    """Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
 
 
 @contextlib.contextmanager

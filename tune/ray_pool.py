@@ -158,7 +158,8 @@ class RayPool:
             return self._died(worker, error)
         worker.pending = worker.actor.receive.remote()
         if message["type"] == "placed":
-            worker.placed, worker.since, worker.node = True, time.monotonic(), message["node"]
+            worker.placed, worker.since = True, time.monotonic()
+            worker.node, worker.pid = message["node"], message["pid"]
             return []
         if worker.files is not None:
             worker.files.put(files)

@@ -38,7 +38,7 @@ class RayWorker:
         self._outbox: queue.Queue[Parcel] = queue.Queue()
         self._files: TrialFiles | None = None
         self._home = _home()
-        self._outbox.put(({"type": "placed", "node": _node()}, {}))
+        self._outbox.put(({"type": "placed", "node": _node(), "pid": os.getpid()}, {}))
         work = threading.Thread(target=self._work, args=(setup, project, warm_weights, splits), daemon=True)
         work.start()
 
