@@ -71,13 +71,13 @@ class Campaign:
             os.kill(driver, signal.SIGKILL)
             os.waitpid(driver, 0)
             handed = [each["trial_id"] for each in self.told()[before:] if each["type"] == "TrialStarted"]
-            self.driver_kills.append({"handed": handed, "ended": self._ended()})
+            self.driver_kills.append({"handed": handed, "ended": self.ended()})
             self._wait(lambda workers=workers: not any(map(_lives, workers)), "workers stayed", _GONE_SECONDS)  # type: ignore[misc]
 
     def kill_workers(self, count: int) -> None:
         """Under one driver, each after a trial was handed out."""
         driver = self._fork(_ENDLESS)
-        while self.worker_kills < count:
+        while self.worker_kills < count and not self.hung:
             before = len(self._started())
             self._wait(lambda before=before: len(self._started()) > before, "no trial was handed out")  # type: ignore[misc]
             time.sleep(self._random.uniform(0, _MOST_SECONDS))
@@ -87,12 +87,20 @@ class Campaign:
                 self.worker_kills += 1
         os.kill(driver, signal.SIGKILL)
         os.waitpid(driver, 0)
-        self.driver_kills.append({"handed": [each["trial_id"] for each in self._started()], "ended": self._ended()})
+        self.driver_kills.append({"handed": [each["trial_id"] for each in self._started()], "ended": self.ended()})
 
     def finish(self) -> None:
         """A last driver ends what was begun."""
         driver = self._fork(1)
-        self._wait(lambda: os.waitpid(driver, os.WNOHANG)[0] != 0, "the last driver did not end")
+        statuses: list[int] = []
+
+        def is_over() -> bool:
+            pid, status = os.waitpid(driver, os.WNOHANG)
+            statuses.extend([status] if pid else [])
+            return bool(pid)
+
+        self._wait(is_over, "the last driver did not end")
+        self.hung += ["the last driver failed"] if any(statuses) else []
 
     def told(self) -> list[dict[str, Any]]:
         """What drivers were told, in order; a torn line is left out."""
@@ -102,7 +110,8 @@ class Campaign:
     def _started(self) -> list[dict[str, Any]]:
         return [each for each in self.told() if each["type"] == "TrialStarted"]
 
-    def _ended(self) -> list[str]:
+    def ended(self) -> list[str]:
+        """Trials of whose end a driver was told."""
         return [each["trial_id"] for each in self.told() if each["type"] != "TrialStarted"]
 
     def _fork(self, max_trials: int) -> int:
@@ -116,13 +125,15 @@ class Campaign:
         return driver
 
     def _drive(self, max_trials: int) -> None:
-        ray = {"executor": "ray", "ray_address": self._address} if self._address else {}
+        where = {"executor": "ray", "ray_address": self._address} if self._address else {}
         search(
             "task.py:Counted",
             project_root=self._folder,
             window=LabelledWindow(),
             folder=self._folder / "state" / "studies" / "main",
-            settings=TuneSettings(max_trials=max_trials, max_epochs=_EPOCHS, workers=_WORKERS, threads=1, **ray),
+            settings=TuneSettings.model_validate(
+                {"max_trials": max_trials, "max_epochs": _EPOCHS, "workers": _WORKERS, "threads": 1, **where}
+            ),
             limits=LimitSettings(latency_seconds=1.0),
             export=ExportSettings(),
             progress=self._note,
@@ -162,8 +173,8 @@ def main() -> None:
     campaign.kill_drivers(kills)
     campaign.kill_workers(kills)
     campaign.finish()
-    seen = {"driver_kills": campaign.driver_kills, "worker_kills": campaign.worker_kills, "hung": campaign.hung}
-    print(json.dumps(seen))
+    names = ("driver_kills", "worker_kills", "hung")
+    print(json.dumps({**{name: getattr(campaign, name) for name in names}, "told_ended": campaign.ended()}))
 
 
 if __name__ == "__main__":

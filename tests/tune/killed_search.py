@@ -96,7 +96,7 @@ def drive(project: Path, study: Path, workers: int, progress: Told | None = None
         project_root=project,
         window=LabelledWindow(),
         folder=study,
-        settings=TuneSettings(max_trials=4, max_epochs=3, workers=workers, **ray),
+        settings=TuneSettings.model_validate({"max_trials": 4, "max_epochs": 3, "workers": workers, **ray}),
         limits=LimitSettings(latency_seconds=1.0, size_bytes=1_000_000),
         export=ExportSettings(),
         progress=progress,

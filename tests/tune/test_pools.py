@@ -126,7 +126,7 @@ def trial(trial_id: str, **values: Any) -> Message:
 
 
 def still_there(pid: int | None) -> bool:
-    return psutil.pid_exists(pid or 0) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return bool(psutil.pid_exists(pid or 0)) and bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
