@@ -88,7 +88,11 @@ class TuneSettings(_Section):
     max_trials: int = Field(default=20, ge=1)  # of a first search
     max_epochs: int = Field(default=10, ge=1)  # a trial
     max_total_epochs: int = Field(default=0, ge=0)  # of all trials; then the best are taken as they are; 0: no limit
-    workers: int = Field(default=2, ge=1)  # processes that train trials side by side
+    workers: int = Field(default=2, ge=1)  # processes that train trials side by side; on Ray at most so many
+    threads: int = Field(default=0, ge=0)  # of a worker; 0 shares the cores out among them, on Ray it is 1
+    executor: str = Field(default="processes", pattern="^(processes|ray)$")  # workers on this machine, or on a cluster
+    ray_address: str = ""  # "host:port" of the head, or "auto" on a node of it; empty: a cluster of this machine alone
+    ray_gpus: float = Field(default=0, ge=0)  # that each worker takes; of 0.5 two share a device
     seed: int = Field(default=0, ge=0)  # of sampling and training; the same seed asks for the same trials
     backend: str = Field(default="torch", pattern="^(torch|tensorflow)$")  # of Keras, one a worker process
     trial_timeout_seconds: float = Field(default=1800, gt=0)  # then the trial counts as failed

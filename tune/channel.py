@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import traceback
 from typing import Any
 
 Message = dict[str, Any]
@@ -46,3 +47,8 @@ class Channel:
     def close(self) -> None:
         """Closes this end."""
         self._socket.close()
+
+
+def broken(error: BaseException) -> Message:
+    """Of a worker that cannot start, while the error is handled."""
+    return {"type": "broken", "error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}

@@ -88,11 +88,11 @@ class TrialFailed:
 
 @dataclass(frozen=True)
 class WorkerLost:
-    """A worker process died; its trial, if it had one, goes to another."""
+    """A worker process died; its trial, if it had one, goes to another. Ray tells no exit code."""
 
     at_seconds: float
     trial_id: str | None
-    exit_code: int
+    exit_code: int | None
 
 
 Event = (

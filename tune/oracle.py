@@ -154,16 +154,20 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
                 self._write("ended", record=record.to_json())
                 self._conclude(record)
 
-    def lose_trial(self, trial_id: str) -> TrialRecord | None:
+    def lose_trial(self, trial_id: str, *, counted: bool = True) -> TrialRecord | None:
         """The worker of a trial died: the trial waits for another, or fails where that happens again and again.
+
+        Args:
+            trial_id: Of the trial.
+            counted: False where the trial cannot be why: its node was taken away.
 
         Returns:
             The record of the failed trial, or None.
         """
         with self._lock:
             self._let_go(trial_id)
-            self._write("lost", trial_id=trial_id)
-            self._losses[trial_id] = self._losses.get(trial_id, 0) + 1
+            self._write("lost", trial_id=trial_id, counted=counted)
+            self._losses[trial_id] = self._losses.get(trial_id, 0) + counted
             if self._losses[trial_id] < _MOST_LOSSES:
                 self._waiting.append(trial_id)
                 return None
@@ -182,7 +186,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
             return self._race.paused()
 
     def attempts(self, trial_id: str) -> int:
-        """1, and one more for each worker that died with the trial."""
+        """1, and one more for each worker that died with the trial, unless its node was taken away."""
         return self._losses.get(trial_id, 0) + 1
 
     def origin(self, trial_id: str) -> str:
@@ -389,6 +393,6 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
             case "resumed":
                 self._race.resume(entry["trial_id"], entry["until"])
             case "lost":
-                self._losses[entry["trial_id"]] = self._losses.get(entry["trial_id"], 0) + 1
+                self._losses[entry["trial_id"]] = self._losses.get(entry["trial_id"], 0) + entry.get("counted", True)
             case "ended":
                 self._conclude(TrialRecord.from_json(entry["record"]))

@@ -1,145 +1,85 @@
-"""Worker processes: each with one Keras backend, fixed before anything imports Keras."""
+"""What the scheduling loop asks of workers, wherever they run."""
 
 from __future__ import annotations
 
-import os
-import selectors
-import signal
-import socket
-import subprocess
-import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from tune.channel import Channel, Message
-from tune.plan import Plan
+from tune.channel import Message
 
-_TRIALS_A_WORKER = 50  # then a fresh one takes over: whatever a framework leaks cannot add up
-_ROOT = Path(__file__).resolve().parents[1]
-_THREAD_VARIABLES = (
-    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
-    "TF_NUM_INTRAOP_THREADS",  # TensorFlow has a pool of its own
-)
+TRIALS_A_WORKER = 50
+"""Then a fresh one takes over: whatever a framework leaks cannot add up."""
 
 
 @dataclass
 class Worker:
-    """One process, and what it does.
+    """One process that trains one trial at a time, as the driver sees it.
 
     Attributes:
-        name: "worker0".
-        process: The process.
-        channel: To it.
-        log: Its standard output and error.
+        name: "worker0"; a worker that replaces another has a name of its own.
+        log: Where its standard output and error are, for a message.
+        placed: It has a process. On Ray it waits for one until a node has room.
+        pid: Of that process, on its machine; None before it is placed.
         ready: It has imported its framework and loaded the task.
         trial_id: In work.
         since: Monotonic seconds at which that began, or at which the process started.
+        trials: Handed out to it so far.
+        exit_code: Of a process that ended, where that is known; negative: the signal.
+        blameless: It went with its node: whatever it worked on is not why.
     """
 
     name: str
-    process: subprocess.Popen[bytes]
-    channel: Channel
-    log: Path
+    log: str
+    placed: bool = True
+    pid: int | None = None
     ready: bool = False
     trial_id: str | None = None
     since: float = field(default_factory=time.monotonic)
     trials: int = 0
+    exit_code: int | None = None
+    blameless: bool = False
+
+    def takes(self, trial_id: str) -> None:
+        """Notes that it works on a trial from now on."""
+        self.trial_id, self.since, self.trials = trial_id, time.monotonic(), self.trials + 1
 
 
-class WorkerPool:
+class Pool(Protocol):
     """Starts, feeds, replaces and ends workers. Used by one thread.
 
-    Args:
-        plan: What they work on.
-        count: How many, and so how the cores are shared.
+    What a worker sends: `ready`, or `broken` with `error` and `trace`; for each trial any number of `epoch`, of which
+    each waits for an answer, `go` or `stop`; then `ended` with the record.
     """
 
-    def __init__(self, plan: Plan, count: int) -> None:
-        self._plan = plan
-        self._count = count
-        self._started = 0
-        self._selector = selectors.DefaultSelector()
-        self.workers: list[Worker] = []
+    @property
+    def workers(self) -> Sequence[Worker]:
+        """Those that have not ended."""
 
     def start(self) -> None:
         """Starts as many as are missing; returns before they are ready."""
-        while len(self.workers) < self._count:
-            self._spawn()
 
     def hand_out(self, worker: Worker, trial_id: str, message: Message) -> None:
-        """Gives a trial to a worker that is ready and idle."""
-        worker.trial_id, worker.since, worker.trials = trial_id, time.monotonic(), worker.trials + 1
-        self.answer(worker, message)
+        """Gives a trial, with the files that an earlier worker left of it, to a worker that is ready and idle."""
 
     def answer(self, worker: Worker, message: Message) -> None:
         """Sends; that the worker died meanwhile is found out by `wait`."""
-        try:
-            worker.channel.send(message)
-        except OSError:
-            return
 
     def wait(self, timeout_seconds: float) -> list[tuple[Worker, list[Message] | None]]:
-        """Messages by worker; None for one that died, which is then no longer in the pool."""
-        events = []
-        for key, _ in self._selector.select(timeout_seconds):
-            worker: Worker = key.data
-            messages = worker.channel.receive()
-            if messages is None:
-                self.kill(worker)
-            events.append((worker, messages))
-        return events
+        """Messages by worker; None for one that died, which is then no longer in the pool.
+
+        When a message is returned, the files of its trial are as the worker had them when it sent it.
+
+        Raises:
+            SearchError: No worker can be placed.
+        """
 
     def finish_trial(self, worker: Worker) -> None:
-        """The worker is idle again, or retires."""
-        worker.trial_id = None
-        if worker.trials >= _TRIALS_A_WORKER:
-            self.kill(worker)
-            self.start()
+        """The worker is idle again, or retires after `TRIALS_A_WORKER`."""
 
     def kill(self, worker: Worker) -> None:
-        """Ends a process at once and forgets it. Its exit code is in `worker.process.returncode`."""
-        self._selector.unregister(worker.channel)
-        self.workers.remove(worker)
-        if worker.process.poll() is None:
-            worker.process.send_signal(signal.SIGKILL)
-        worker.process.wait()
-        worker.channel.close()
+        """Ends a process at once and forgets it: nothing that it sent or wrote arrives any more."""
 
     def close(self) -> None:
         """Ends all."""
-        for worker in list(self.workers):
-            self.kill(worker)
-        self._selector.close()
-
-    def _spawn(self) -> None:
-        ours, theirs = socket.socketpair()
-        name = f"worker{self._started}"
-        self._started += 1
-        log = self._plan.folder / "logs" / f"{name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        threads = max(1, len(os.sched_getaffinity(0)) // self._count)
-        with theirs, log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tune.worker", str(theirs.fileno())],
-                cwd=_ROOT,
-                env=self._environment(threads),
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-        worker = Worker(name, process, Channel(ours), log)
-        self.workers.append(worker)
-        self._selector.register(worker.channel, selectors.EVENT_READ, worker)
-        self.answer(worker, {"plan": self._plan.to_json(), "threads": threads, "working_folder": str(Path.cwd())})
-
-    def _environment(self, threads: int) -> dict[str, str]:
-        fixed: dict[str, Any] = {
-            "KERAS_BACKEND": self._plan.backend,
-            "TF_CPP_MIN_LOG_LEVEL": "2",  # no notices about the processor
-            **dict.fromkeys(_THREAD_VARIABLES, str(threads)),
-        }
-        # OpenMP spins while it waits: beside a server on the same cores that took five times the processor time.
-        return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **fixed}

@@ -23,7 +23,8 @@ from tune.dataset import digest, write_splits
 from tune.events import Progress, SearchStarted
 from tune.journal import Journal
 from tune.plan import Plan
-from tune.pool import WorkerPool
+from tune.pool import Pool
+from tune.process_pool import ProcessPool
 from tune.rungs import Rungs
 from tune.study import JOURNAL, Study, load_study, no_winner, ranked
 from tune.warm_start import WarmStart
@@ -109,7 +110,7 @@ def _run(
     workers = max(1, min(settings.workers, settings.max_trials - counted))
     if progress is not None:
         progress(SearchStarted(clock(), settings.max_trials, settings.max_epochs, workers, ended))
-    pool = WorkerPool(plan, workers)
+    pool = _pool(plan, workers, settings)
     try:
         pool.start()  # they import their framework while this process does the same
         from tune.oracle import StudyOracle
@@ -147,6 +148,15 @@ def _is_finished(journal: Journal, settings: TuneSettings) -> bool:
         entry["max_trials"] >= settings.max_trials and (entry.get("max_total_epochs") or math.inf) >= epochs
         for entry in ends
     )
+
+
+def _pool(plan: Plan, workers: int, settings: TuneSettings) -> Pool:
+    if settings.executor == "ray":
+        from tune.ray_pool import RayPool
+
+        gpus, address = settings.ray_gpus, settings.ray_address
+        return RayPool(plan, workers, threads=settings.threads, gpus=gpus, address=address)
+    return ProcessPool(plan, workers, threads=settings.threads)
 
 
 def _data(task: Task, window: LabelledWindow, root: Path, reference: str) -> Splits:

@@ -29,7 +29,7 @@ from tune.execution import execute
 from tune.hypermodel import TaskHyperModel
 from tune.outcome import RUNG_METRIC
 from tune.plan import Plan
-from tune.pool import Worker, WorkerPool
+from tune.pool import Pool, Worker
 from tune.record import TrialRecord
 from tune.retention import tidy
 
@@ -89,7 +89,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
 
     # --- in the driver ----------------------------------------------------------------------------------------
 
-    def search(self, pool: WorkerPool) -> None:
+    def search(self, pool: Pool) -> None:
         """Runs trials until the oracle has no more.
 
         Args:
@@ -116,7 +116,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
             if trial_id in self._paused:
                 self._tell(TrialPruned(self._clock(), trial_id, record))
 
-    def _give_work(self, pool: WorkerPool, worker: Worker) -> None:
+    def _give_work(self, pool: Pool, worker: Worker) -> None:
         trial = self.oracle.create_trial(worker.name)
         if trial.status != TrialStatus.RUNNING:
             self._exhausted = True
@@ -142,7 +142,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
             },
         )
 
-    def _handle(self, pool: WorkerPool, worker: Worker, messages: list[Message] | None) -> None:
+    def _handle(self, pool: Pool, worker: Worker, messages: list[Message] | None) -> None:
         if messages is None:
             self._lost(pool, worker)
             return
@@ -161,7 +161,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
                 case "ended":
                     self._ended(pool, worker, message)
 
-    def _epoch(self, pool: WorkerPool, worker: Worker, message: Message) -> None:
+    def _epoch(self, pool: Pool, worker: Worker, message: Message) -> None:
         trial = self.oracle.update_trial(message["trial_id"], message["metrics"], message["step"])
         if message["step"] > self._epochs.get(trial.trial_id, 0):  # else from a checkpoint, or trained again
             self._epochs[trial.trial_id] = message["step"]
@@ -169,7 +169,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
             self._tell(TrialEpoch(self._clock(), trial.trial_id, message["step"], accuracy))
         pool.answer(worker, {"type": "stop" if trial.status == TrialStatus.STOPPED else "go"})
 
-    def _ended(self, pool: WorkerPool, worker: Worker, message: Message) -> None:
+    def _ended(self, pool: Pool, worker: Worker, message: Message) -> None:
         record = TrialRecord.from_json(message["record"])
         self._conclude(record, worker, keras_tuner.HyperParameters.from_config(message["hyperparameters"]))
         pool.finish_trial(worker)
@@ -192,15 +192,14 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
     def _tidy(self) -> None:
         tidy(self._plan, list(self.oracle.records.values()), self.oracle.paused())
 
-    def _lost(self, pool: WorkerPool, worker: Worker) -> None:
-        code = worker.process.returncode
-        self._tell(WorkerLost(self._clock(), worker.trial_id, code))
+    def _lost(self, pool: Pool, worker: Worker) -> None:
+        self._tell(WorkerLost(self._clock(), worker.trial_id, worker.exit_code))
         if worker.trial_id is not None:
-            failed = self.oracle.lose_trial(worker.trial_id)
+            failed = self.oracle.lose_trial(worker.trial_id, counted=not worker.blameless)
             if failed is not None:
                 self._tidy()
                 self._tell(TrialFailed(self._clock(), failed.trial_id, failed))
-        elif not worker.ready:
+        elif not worker.ready and not worker.blameless:
             self._failed_start(worker)
         self._exhausted = False
         pool.start()
@@ -208,16 +207,16 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
     def _failed_start(self, worker: Worker) -> None:
         self._failed_starts += 1
         if self._failed_starts >= _MOST_FAILED_STARTS:
-            code = worker.process.returncode
+            ended = "end" if worker.exit_code is None else f"end with exit code {worker.exit_code}"
             raise SearchError(
-                f"workers end with exit code {code} before they are ready", fix=f"Read {worker.log}.", code=code
+                f"workers {ended} before they are ready", fix=f"Read {worker.log}.", code=worker.exit_code
             )
 
-    def _end_overdue(self, pool: WorkerPool) -> None:
+    def _end_overdue(self, pool: Pool) -> None:
         for worker in list(pool.workers):
             limit = self._timeout_seconds if worker.ready else _START_SECONDS
             seconds = time.monotonic() - worker.since
-            if (worker.ready and worker.trial_id is None) or seconds < limit:
+            if not worker.placed or (worker.ready and worker.trial_id is None) or seconds < limit:
                 continue
             trial_id = worker.trial_id
             pool.kill(worker)

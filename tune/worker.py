@@ -7,13 +7,10 @@ import queue
 import socket
 import sys
 import threading
-import traceback
-from typing import Any
 
-from evertune.errors import EvertuneError
-from tune.channel import Channel, Message
+from tune.channel import Channel, Message, broken
+from tune.dataset import open_splits
 from tune.plan import Plan
-from tune.record import TrialRecord
 
 
 def main(descriptor: int) -> None:
@@ -21,16 +18,24 @@ def main(descriptor: int) -> None:
     channel = Channel(socket.socket(fileno=descriptor))
     messages: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(channel, messages), daemon=True).start()
+
+    def ask(message: Message) -> Message:
+        channel.send(message)
+        return messages.get()
+
     try:
+        from tune.trial_runner import TrialRunner  # brings the framework
+
         setup = messages.get()
         os.chdir(setup["working_folder"])  # the process starts in our root, so that our `tune` is found first
-        tuner = _tuner(Plan.from_json(setup["plan"]), channel, messages, setup["threads"])
+        plan = Plan.from_json(setup["plan"])
+        runner = TrialRunner(plan, open_splits(plan.data), setup["threads"], ask)
     except BaseException as error:
-        channel.send({"type": "broken", "error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()})
+        channel.send(broken(error))
         raise
     channel.send({"type": "ready"})
     while True:
-        channel.send(_run(tuner, messages.get()))
+        channel.send(runner.run(messages.get()))
 
 
 def _listen(channel: Channel, messages: queue.Queue[Message]) -> None:
@@ -38,40 +43,6 @@ def _listen(channel: Channel, messages: queue.Queue[Message]) -> None:
         for message in received:
             messages.put(message)
     os._exit(0)  # the driver is gone, or needs this worker no more: an epoch in progress has nobody to report to
-
-
-def _tuner(plan: Plan, channel: Channel, messages: queue.Queue[Message], threads: int) -> Any:
-    from evertune.loading import load_task
-    from tune.dataset import open_splits
-    from tune.remote_oracle import RemoteOracle
-    from tune.tuner import StudyTuner
-
-    if plan.backend == "torch":
-        import torch
-
-        torch.set_num_threads(threads)
-    task = load_task(plan.reference, plan.root)
-    return StudyTuner(RemoteOracle(channel, messages), task, open_splits(plan.data), plan, discover=False)
-
-
-def _run(tuner: Any, message: Message) -> Message:
-    from keras_tuner import HyperParameters
-    from keras_tuner.engine.trial import Trial
-
-    trial = Trial(HyperParameters.from_config(message["hyperparameters"]), message["trial_id"])
-    tuner.oracle.trials = {trial.trial_id: trial}
-    try:
-        record = tuner.run_trial(trial, warm=message["warm"], epochs=message["epochs"])
-    except Exception as error:  # a trial may fail in any way; the search goes on
-        record = TrialRecord(trial.trial_id, dict(trial.hyperparameters.values), "failed", error=_explain(error))
-    return {"type": "ended", "record": record.to_json(), "hyperparameters": trial.hyperparameters.get_config()}
-
-
-def _explain(error: Exception) -> str:
-    """A traceback, unless the error was raised on purpose and says it all."""
-    if isinstance(error, EvertuneError):
-        return f"{type(error).__name__}: {error}"
-    return traceback.format_exc()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Runs one search in driver after driver, each killed at another moment; run by test_kills.py.
 
 `python killed_search.py PROJECT STUDY`; the last line is JSON: what the last driver, which lives, was told. This
-process imports the frameworks once and forks the drivers, so that only workers pay for their start.
+process imports the frameworks once and forks the drivers, so that only workers pay for their start. With the address of
+a Ray cluster and the process that holds it, workers run there, and no driver lives.
 """
 
 from __future__ import annotations
@@ -29,12 +30,28 @@ from tune.journal import Journal
 
 # How many workers a driver has, which entry of its own is its last, and whether that is still written.
 MOMENTS = [(1, ("started", 1, True)), (2, ("epoch", 3, True)), (1, ("ended", 1, False))]
+RAY_MOMENTS = [(1, ("epoch", 2, True))]
 _PATIENCE_SECONDS = 60.0
+
+WORKERS_ON_RAY = "ray::RayWorker"
+
+
+def workers_now() -> list[psutil.Process]:
+    """Of this driver, or of all drivers of the Ray cluster."""
+    if len(sys.argv) <= 3:
+        return list(psutil.Process().children())
+    return ray_workers(int(sys.argv[4]))
+
+
+def ray_workers(cluster_pid: int) -> list[psutil.Process]:
+    """Processes of the cluster that hold one of our actors."""
+    family = psutil.Process(cluster_pid).children(recursive=True)
+    return [each for each in family if "".join(each.cmdline()).startswith(WORKERS_ON_RAY)]
 
 
 def die(workers_file: Path) -> None:
     """As `kill -9`, having noted which workers are left alone."""
-    workers_file.write_text(json.dumps([each.pid for each in psutil.Process().children()]))
+    workers_file.write_text(json.dumps([each.pid for each in workers_now()]))
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -73,12 +90,13 @@ class Told:
 
 
 def drive(project: Path, study: Path, workers: int, progress: Told | None = None) -> None:
+    ray = {"executor": "ray", "ray_address": sys.argv[3]} if len(sys.argv) > 3 else {}
     search(
         "task.py:Tiny",
         project_root=project,
         window=LabelledWindow(),
         folder=study,
-        settings=TuneSettings(max_trials=4, max_epochs=3, workers=workers),
+        settings=TuneSettings.model_validate({"max_trials": 4, "max_epochs": 3, "workers": workers, **ray}),
         limits=LimitSettings(latency_seconds=1.0, size_bytes=1_000_000),
         export=ExportSettings(),
         progress=progress,
@@ -114,8 +132,11 @@ def wait_until_gone(pids: list[int]) -> None:
 
 def main() -> None:
     project, study = Path(sys.argv[1]), Path(sys.argv[2])
-    for count, moment in MOMENTS:
+    on_ray = len(sys.argv) > 3
+    for count, moment in RAY_MOMENTS if on_ray else MOMENTS:
         killed_driver(project, study, count, moment)
+    if on_ray:
+        return
     told = Told()
     drive(project, study, 2, told)
     print(json.dumps({"lost": told.lost, "attempts": told.attempts}))

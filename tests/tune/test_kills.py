@@ -11,17 +11,18 @@ import sys
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from tune import load_study
+from tune import Study, load_study
 from tune.journal import read_entries
 
 _PATIENCE_SECONDS = 170.0
 
 
-def run(root: Path, folder: Path) -> str:
-    command = [sys.executable, str(Path(__file__).with_name("killed_search.py")), str(root), str(folder)]
+def run(root: Path, folder: Path, *more: str) -> str:
+    command = [sys.executable, str(Path(__file__).with_name("killed_search.py")), str(root), str(folder), *more]
     script = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -44,11 +45,8 @@ def workers_of(folder: Path) -> list[int]:
     return found
 
 
-def test_however_often_it_is_killed_no_trial_is_lost_none_comes_twice_and_no_worker_stays(
-    root: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "study"
-    told = json.loads(run(root, folder).splitlines()[-1])
+def check_whole(folder: Path) -> tuple[Study, list[dict[str, Any]]]:
+    """No trial of the study is lost, none was run twice, none began anew; nothing stays behind."""
     entries = read_entries(folder / "journal.jsonl")[0]
 
     started = [entry["trial_id"] for entry in entries if entry["event"] == "started"]
@@ -72,12 +70,21 @@ def test_however_often_it_is_killed_no_trial_is_lost_none_comes_twice_and_no_wor
         assert all(later - earlier in (0, 1) for earlier, later in pairwise(trial)), trial
     assert any(len(set(trial)) < len(trial) for trial in epochs.values())  # an epoch was reported again
 
+    assert workers_of(folder) == []
+    assert {path.name for path in folder.glob("trials/*/*")} == {"weights.npz"}  # nothing half written stays
+    assert study.best.score is not None
+    return study, entries
+
+
+def test_however_often_it_is_killed_no_trial_is_lost_none_comes_twice_and_no_worker_stays(
+    root: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "study"
+    told = json.loads(run(root, folder).splitlines()[-1])
+    _, entries = check_whole(folder)
+
     # Workers that were killed under the last driver: their trials came again, under the same ids.
     lost = [trial_id for trial_id in told["lost"] if trial_id is not None]
     assert lost
     assert sorted(lost) == sorted(entry["trial_id"] for entry in entries if entry["event"] == "lost")
     assert all(told["attempts"][trial_id] == 2 for trial_id in lost)
-
-    assert workers_of(folder) == []
-    assert {path.name for path in folder.glob("trials/*/*")} == {"weights.npz"}  # nothing half written stays
-    assert study.best.score is not None
