@@ -79,6 +79,7 @@ class LimitSettings(_Section):
 
     latency_seconds: float = Field(default=0.010, gt=0)  # median of one batch on this machine, one thread
     size_bytes: int = Field(default=20_000_000, gt=0)  # of the ONNX file
+    memory_bytes: int = Field(default=0, ge=0)  # growth of a process that loads it and runs 64 rows; 0: no limit
     batch_rows: int = Field(default=1, ge=1, le=4096)  # of that batch; the precision that is fastest at it ships
 
 

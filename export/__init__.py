@@ -4,6 +4,7 @@ Importing this package imports ONNX Runtime and numpy, never a training framewor
 is converted.
 """
 
+from export.architectures import architectures_in
 from export.candidate import Candidate
 from export.export_for import export_for
 from export.footprint import Footprint, measure_untrained
@@ -23,6 +24,7 @@ __all__ = [
     "Footprint",
     "OverLimitsError",
     "Parity",
+    "architectures_in",
     "export_for",
     "export_model",
     "measure_untrained",

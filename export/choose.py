@@ -30,7 +30,7 @@ def choose(
     Args:
         candidates: FP32 first, all measured unless `refused` is set.
         settings: The allowance.
-        limits: Batch, its latency, and size.
+        limits: Batch, its latency, size, and memory.
 
     Returns:
         The candidates with `refused` filled in, the chosen one, and the reason.
@@ -57,8 +57,10 @@ def choose(
     return (replace(fp32, refused=fp32.refused or shipped), *judged), chosen, why
 
 
-def over_limits(latency_seconds: float, size_bytes: int, limits: LimitSettings) -> str | None:
-    """Which limit is broken, in words; None if none is."""
+def over_limits(
+    latency_seconds: float, size_bytes: int, limits: LimitSettings, *, memory_bytes: int | None = None
+) -> str | None:
+    """Which limit is broken, in words; None if none is. Memory that was not measured breaks none."""
     if latency_seconds > limits.latency_seconds:
         what = "one row takes" if limits.batch_rows == 1 else f"{limits.batch_rows} rows take"
         return (
@@ -67,6 +69,8 @@ def over_limits(latency_seconds: float, size_bytes: int, limits: LimitSettings) 
         )
     if size_bytes > limits.size_bytes:
         return f"the file has {size_bytes:,} bytes, over limits.size_bytes = {limits.size_bytes:,}"
+    if memory_bytes is not None and limits.memory_bytes and memory_bytes > limits.memory_bytes:
+        return f"it takes {memory_bytes:,} bytes of memory, over limits.memory_bytes = {limits.memory_bytes:,}"
     return None
 
 
@@ -87,7 +91,8 @@ def too_slow(candidate: Candidate, batch_rows: int = 1) -> str | None:
 
 
 def _over(candidate: Candidate, limits: LimitSettings) -> str | None:
-    return over_limits(candidate.latency_seconds[limits.batch_rows], candidate.size_bytes, limits)
+    latency_seconds, memory_bytes = candidate.latency_seconds[limits.batch_rows], candidate.memory_bytes
+    return over_limits(latency_seconds, candidate.size_bytes, limits, memory_bytes=memory_bytes)
 
 
 def gains(candidate: Candidate, limits: LimitSettings) -> bool:
@@ -161,8 +166,9 @@ def _why_fp32(others: tuple[Candidate, ...]) -> str:
 def _none_fits(fp32: Candidate, limits: LimitSettings) -> OverLimitsError:
     return OverLimitsError(
         f"no precision of the model is within the limits: FP32: {fp32.refused}",
-        fix="Raise [limits] latency_seconds or size_bytes, or let the search try smaller models.",
+        fix="Raise [limits] latency_seconds, size_bytes or memory_bytes, or let the search try smaller models.",
         latency_seconds=fp32.latency_seconds.get(limits.batch_rows),
         size_bytes=fp32.size_bytes,
+        memory_bytes=fp32.memory_bytes,
         limits=limits.model_dump(),
     )

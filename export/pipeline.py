@@ -55,7 +55,7 @@ def export_model(
             the CPU and its latency is no limit; `export_for` says what is pending instead.
         limits: What the model may cost.
         seed: Of the order of rows in quantization-aware fine-tuning.
-        quick: Fewer recipes and timing rounds, at most 4,096 validation rows, and no accuracy for a candidate that is
+        quick: Fewer recipes and timing rounds, at most 4,096 validation rows, memory only where it is limited, and no accuracy for a candidate that is
             too slow anyway; for trials of a search.
 
     Raises:
@@ -168,7 +168,7 @@ class _Bench:
         )
         if self.quick:
             found = [_without_slow(candidate, sessions, self.limits) for candidate in found]
-        else:
+        if not self.quick or self.limits.memory_bytes:
             found = with_memory(found, sessions, timing, self.target.providers)
         judging, batch = len(self.splits.validation), self.settings.batch_rows
         return with_risk(found, sessions, self._selection, self.task, judging, batch), sessions, rounds

@@ -44,5 +44,5 @@ def is_here(target: str) -> bool:
 
 
 def judgeable_limits(limits: LimitSettings, target: str) -> LimitSettings:
-    """Without that of latency where the target is not here: a CPU's figure says nothing about a GPU."""
-    return limits if is_here(target) else limits.model_copy(update={"latency_seconds": math.inf})
+    """Without those of latency and memory where the target is not here: a CPU's figure says nothing about a GPU."""
+    return limits if is_here(target) else limits.model_copy(update={"latency_seconds": math.inf, "memory_bytes": 0})

@@ -6,8 +6,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from evertune.task import Splits
-from export import FP32, Footprint, OverLimitsError, export_model, measure_untrained
+from evertune.task import Splits, Task
+from export import (
+    FP32,
+    ExportResult,
+    Footprint,
+    OverLimitsError,
+    architectures_in,
+    export_model,
+    measure_untrained,
+)
 from tune.fitting import fit
 from tune.frameworks import Framework, Learner
 from tune.hypermodel import TaskHyperModel
@@ -60,7 +68,7 @@ def execute(
         values = active(hp.space, hp.values)
         return TrialRecord(trial_id, values, state, seconds=time.monotonic() - start, **content)
 
-    footprint = _footprint(framework, learner, hypermodel, plan, seed)
+    footprint = _measured(learner, hypermodel.task, plan, seed) if framework.measured_untrained else None
     untrained = _figures(footprint)
     if footprint is not None and footprint.over is not None:
         return record("rejected", error=f"not trained: {footprint.over}", **untrained)
@@ -79,9 +87,7 @@ def execute(
     if trained.stopped:
         return record("pruned", **untrained, **reached)
     try:
-        result = export_model(
-            learner.exported(), hypermodel.task, splits, settings=plan.export, limits=plan.limits, seed=seed, quick=True
-        )
+        result = _exported(learner, hypermodel.task, splits, plan, seed)
     except OverLimitsError as error:
         if framework.measured_untrained:  # it was within them before
             raise
@@ -100,21 +106,15 @@ def execute(
     )
 
 
-def _footprint(
-    framework: Framework, learner: Learner, hypermodel: TaskHyperModel, plan: Plan, seed: int
-) -> Footprint | None:
-    """Measured twice before a model is turned away: the neighbour that trains beside it may have been in the way."""
-    if not framework.measured_untrained:
-        return None
+def _measured(learner: Learner, task: Task, plan: Plan, seed: int) -> Footprint:
+    with architectures_in(plan.architectures):
+        return measure_untrained(learner.exported(), task, settings=plan.export, limits=plan.limits, seed=seed)
 
-    def measure() -> Footprint:
-        model, task = learner.exported(), hypermodel.task
-        return measure_untrained(model, task, settings=plan.export, limits=plan.limits, seed=seed)
 
-    first = measure()
-    if first.over is None or first.size_bytes > plan.limits.size_bytes:
-        return first
-    return min(first, measure(), key=lambda each: (each.over is not None, each.latency_seconds))
+def _exported(learner: Learner, task: Task, splits: Splits, plan: Plan, seed: int) -> ExportResult:
+    model, settings, limits = learner.exported(), plan.export, plan.limits
+    with architectures_in(plan.architectures):
+        return export_model(model, task, splits, settings=settings, limits=limits, seed=seed, quick=True)
 
 
 def _figures(footprint: Footprint | None) -> dict[str, Any]:

@@ -41,6 +41,11 @@ class Plan:
         """Folder of the splits."""
         return self.folder / "data"
 
+    @property
+    def architectures(self) -> Path:
+        """Folder of what is known of untrained models: footprints and graphs, for all workers."""
+        return self.folder / "architectures"
+
     def trial_folder(self, trial_id: str) -> Path:
         """Folder of a trial's checkpoint and weights."""
         return self.folder / "trials" / trial_id

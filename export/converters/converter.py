@@ -26,6 +26,9 @@ class Converter(Protocol):
     def forward(self, model: Any, signature: Signature, kind: str) -> Predict:
         """The framework's own forward pass of a model, see `Source.predict`."""
 
+    def architecture(self, model: Any, signature: Signature, kind: str) -> str | None:
+        """A key that models share when their graphs differ in the values of weights only; None where there is none."""
+
     def convert(
         self,
         model: Any,

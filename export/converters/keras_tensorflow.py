@@ -24,6 +24,7 @@ from export.converters.forward import example_rows
 from export.converters.host_side import refuse_host_side
 from export.converters.precision import full_precision
 from export.converters.source import Predict, Source
+from export.converters.tensorflow_graph import graph_key
 from export.converters.tensorflow_operators import spell_out
 from export.graph import MOST_BYTES, MOST_WEIGHTS_BYTES, finish_files
 from export.verify import check_width
@@ -44,6 +45,16 @@ class KerasTensorflowConverter:
     def forward(self, model: Any, signature: Signature, kind: str) -> Predict:
         """See `Converter.forward`."""
         return TensorflowForward(model, signature)
+
+    def architecture(self, model: Any, signature: Signature, kind: str) -> str | None:
+        """See `Converter.architecture`: of TensorFlow's own graph, in which variables are inputs."""
+        forward = _Forward(model, signature)
+        try:
+            refuse_host_side(model)
+            forward.check()
+            return graph_key(forward.traced()[0].graph)
+        except Exception:  # whatever a user's layer raises; the export that follows explains it
+            return None
 
     def convert(
         self,
@@ -121,22 +132,25 @@ class TensorflowForward:
         except Exception as error:
             raise fixed_rows(error, _PROBLEM) from error
 
-    def to_onnx(self) -> Any:
-        """An `onnx.ModelProto` with the declared inputs only."""
+    def traced(self) -> tuple[Any, Any, Any]:
+        """The concrete function, the `tf.function` that it is of, and the latter's inputs."""
         import tensorflow as tf
-        import tf2onnx
 
         specs = [
             tf.TensorSpec((None, *spec.shape), spec.dtype, name=f"input_{number}")
             for number, spec in enumerate(self.signature.inputs)
         ]
         function = tf.function(self.outputs, input_signature=specs)
-        with (
-            _quiet(),
-            _inlined(),
-            tf.device("/CPU:0"),
-        ):  # on a GPU, recurrent layers become CudnnRNNV3, which ONNX does not have
-            traced = function.get_concrete_function()
+        with tf.device("/CPU:0"):  # on a GPU, recurrent layers become CudnnRNNV3, which ONNX does not have
+            return function.get_concrete_function(), function, specs
+
+    def to_onnx(self) -> Any:
+        """An `onnx.ModelProto` with the declared inputs only."""
+        import tensorflow as tf
+        import tf2onnx
+
+        with _quiet(), _inlined(), tf.device("/CPU:0"):
+            traced, function, specs = self.traced()
             proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
         _fix_captured(proto.graph, traced)
         return proto

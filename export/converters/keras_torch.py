@@ -37,6 +37,10 @@ class KerasTorchConverter:
         """See `Converter.forward`."""
         return _Forward(model, signature, KERAS)
 
+    def architecture(self, model: Any, signature: Signature, kind: str) -> str | None:
+        """See `Converter.architecture`."""
+        return self._tracer.architecture(_Forward(model, signature, KERAS))
+
     def convert(
         self,
         model: Any,

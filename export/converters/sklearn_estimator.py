@@ -40,6 +40,10 @@ class SklearnConverter:
 
         return predict
 
+    def architecture(self, model: Any, signature: Signature, kind: str) -> str | None:
+        """See `Converter.architecture`; a tree has none before it is fitted."""
+        return None
+
     def convert(
         self,
         model: Any,

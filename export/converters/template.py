@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evertune.tensors import Signature
+from export.architectures import Architectures
 from export.external import OnnxFiles, leave_out
 from export.graph import MOST_WEIGHTS_BYTES, finish_files, strip_texts
 from export.silence import known_noise
@@ -69,7 +70,7 @@ class Template:
             return self._fill_beside(proto, variables, signature)
         for item in proto.graph.initializer:
             if item.name in self.places:
-                item.raw_data = _raw(variables[self.places[item.name]])
+                item.raw_data = raw_bytes(variables[self.places[item.name]])
         with known_noise():
             return finish_files(optimizer.optimize(proto), signature, most_bytes=most_bytes)
 
@@ -87,6 +88,20 @@ class Template:
             return finish_files(ir.serde.serialize_model(model), signature, values=values)
 
 
+def load_template(shelf: Architectures, key: str) -> Template | None:
+    """What `keep_template` kept."""
+    facts, content = shelf.get(key), shelf.graph(key)
+    if facts is None or content is None:
+        return None
+    return Template(content, facts["places"], tuple(map(tuple, facts["shapes"])), facts["settled"])
+
+
+def keep_template(shelf: Architectures, key: str, template: Template) -> None:
+    """Keeps the graph for other processes."""
+    facts = {"places": template.places, "shapes": template.shapes, "settled": template.settled}
+    shelf.put_graph(key, template.model_bytes, facts)
+
+
 def variable_places(program: Any, variables: Sequence[Any]) -> dict[str, int]:
     """Which constants of a traced program are variables of the model, found by the address of their values.
 
@@ -94,23 +109,29 @@ def variable_places(program: Any, variables: Sequence[Any]) -> dict[str, int]:
         program: `torch.export.ExportedProgram`, in which Keras' variables appear as constants.
         variables: Tensors of the model, untouched since it was traced.
     """
-    addresses = {_address(variable): number for number, variable in enumerate(variables)}
+    addresses = {variable_address(variable): number for number, variable in enumerate(variables)}
     # Keras lists its variables as parameters too, under names that it numbers, but takes their values as constants.
     used = {node.name for node in program.graph.nodes if node.users}
     names = [spec.target for spec in program.graph_signature.input_specs if spec.arg.name in used and spec.target]
     tensors = {**program.state_dict, **program.constants}
-    return {name: addresses[_address(tensors[name])] for name in names if _address(tensors[name]) in addresses}
+    return {
+        name: addresses[variable_address(tensors[name])]
+        for name in names
+        if variable_address(tensors[name]) in addresses
+    }
 
 
-def _raw(tensor: Any) -> bytes:
-    """The bytes of a tensor; numpy does not know all of torch's types."""
+def raw_bytes(tensor: Any) -> bytes:
+    """The bytes of a tensor's values; numpy does not know all of torch's types."""
     import torch
 
-    content: bytes = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    packed = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)  # one value may have a stride of zero
+    content: bytes = packed.reshape(-1).view(torch.uint8).numpy().tobytes()
     return content
 
 
-def _address(tensor: Any) -> tuple[int, tuple[int, ...], str]:
+def variable_address(tensor: Any) -> tuple[int, tuple[int, ...], str]:
+    """By which a variable is known wherever it is used."""
     return tensor.data_ptr(), tuple(tensor.shape), str(tensor.dtype)
 
 

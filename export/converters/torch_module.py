@@ -35,6 +35,10 @@ class TorchModuleConverter:
         """See `Converter.forward`."""
         return _Forward(model.eval(), signature, kind)
 
+    def architecture(self, model: Any, signature: Signature, kind: str) -> str | None:
+        """See `Converter.architecture`."""
+        return self._tracer.architecture(_Forward(model.eval(), signature, kind))
+
     def convert(
         self,
         model: Any,

@@ -8,12 +8,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from evertune.tensors import Signature
+from export.architectures import known_architectures
 from export.converters.blame import explain
 from export.converters.failed import RouteError
 from export.converters.fingerprint import fingerprint
 from export.converters.forward import TorchForward
 from export.converters.source import Source
-from export.converters.template import Template, variable_places
+from export.converters.template import Template, keep_template, load_template, variable_places
 from export.graph import BATCH, MOST_WEIGHTS_BYTES
 from export.silence import known_noise
 
@@ -25,14 +26,14 @@ class Tracer:
     """Exports models, keeping the graphs it has made.
 
     Exporting takes seconds and gives the same graph for every set of weights, so a model that was exported before (a
-    trial exports before and after training) only gets its weights put into the kept graph, and a new model that torch
-    traces to a known program skips the translation to ONNX. Whether that was right is proved by the parity check that
-    every export passes; where it fails, the caller asks again with `reuse=False`.
+    trial exports before and after training), and a new model that computes the same as one that was, only get their
+    weights put into the kept graph. Inside `architectures_in`, graphs outlive the process. Whether that was right is proved by the parity check that every export passes;
+    where it fails, the caller asks again with `reuse=False`.
     """
 
     def __init__(self) -> None:
         self._by_model: WeakKeyDictionary[Any, tuple[Signature, Template]] = WeakKeyDictionary()
-        self._by_program: OrderedDict[str, Template] = OrderedDict()
+        self._by_key: OrderedDict[str, Template] = OrderedDict()
         self._lock = threading.Lock()
 
     def source(self, forward: TorchForward, *, reuse: bool, most_bytes: int = MOST_WEIGHTS_BYTES) -> Source:
@@ -44,39 +45,49 @@ class Tracer:
         forward.check()
         model, signature = forward.model, forward.signature
         with self._lock:  # torch's exporter keeps state of its own in globals
-            template = self._kept(forward) if reuse else None
-            if template is not None:
-                reused = True
-            else:
-                template, reused = self._trace(forward, reuse)
+            template, reused = self._kept(forward) if reuse else None, True
+            if template is None:
+                template, reused = self._made(forward, reuse)
                 if template.settled:
                     self._by_model[model] = signature, template
             files = template.fill(forward.variables(), signature, most_bytes=most_bytes)
             return Source(files.model_bytes, forward, reused=reused, external_data=files.external_data)
+
+    def architecture(self, forward: TorchForward) -> str | None:
+        """The key by which graphs are kept; None for a model that cannot be called."""
+        try:
+            forward.check()
+            with self._lock:
+                return fingerprint(forward)
+        except Exception:  # whatever a user's layer raises; the export that follows explains it
+            return None
 
     def _kept(self, forward: TorchForward) -> Template | None:
         made_for, template = self._by_model.get(forward.model, (None, None))
         fits = template is not None and made_for == forward.signature and template.fits(forward.variables())
         return template if fits else None
 
-    def _trace(self, forward: TorchForward, reuse: bool) -> tuple[Template, bool]:
-        with known_noise():
-            try:
-                program = _program(forward)
-                places = variable_places(program, forward.variables())
-                key = fingerprint(program, places)
-                if reuse and key in self._by_program:
-                    self._by_program.move_to_end(key)
-                    return self._by_program[key], True
-                template = Template.of(_translate(program), places, forward.variables())
-            except Exception as error:  # torch raises a dozen unrelated types here
-                raise RouteError.of(
-                    explain(error, forward.on_example, "does not export to ONNX", forward.words)
-                ) from error
-        self._by_program[key] = template
-        if len(self._by_program) > _KEPT_TEMPLATES:
-            self._by_program.popitem(last=False)
-        return template, False
+    def _made(self, forward: TorchForward, reuse: bool) -> tuple[Template, bool]:
+        """The graph of another model that computes the same, or a new one."""
+        key, shelf = repr(forward.signature) + fingerprint(forward), known_architectures()
+        known = (self._by_key.get(key) or (load_template(shelf, key) if shelf else None)) if reuse else None
+        template = self._by_key[key] = known or _traced(forward)
+        self._by_key.move_to_end(key)
+        if len(self._by_key) > _KEPT_TEMPLATES:
+            self._by_key.popitem(last=False)
+        if shelf and known is None:
+            keep_template(shelf, key, template)
+        return template, known is not None
+
+
+def _traced(forward: TorchForward) -> Template:
+    with known_noise():
+        try:
+            program = _program(forward)
+            variables = forward.variables()
+            return Template.of(_translate(program), variable_places(program, variables), variables)
+        except Exception as error:  # torch raises a dozen unrelated types here
+            raise RouteError.of(explain(error, forward.on_example, "does not export to ONNX", forward.words)) from error
 
 
 def _program(forward: TorchForward) -> Any:
