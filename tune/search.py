@@ -118,7 +118,7 @@ def _run(
             max_trials=settings.max_trials,
             seed=settings.seed,
             rungs=Rungs(settings.max_epochs),
-            enqueue=warm_start.hyperparameters,
+            enqueue=warm_start.queue(),
             journal=journal,
         )
         with _blame(plan):
