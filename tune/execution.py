@@ -17,7 +17,7 @@ from export import (
     measure_untrained,
 )
 from tune.fitting import fit
-from tune.frameworks import Framework, Learner
+from tune.frameworks import Learner
 from tune.hypermodel import TaskHyperModel
 from tune.plan import Plan
 from tune.record import TrialRecord

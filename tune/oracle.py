@@ -16,7 +16,7 @@ from tune.forest import Known
 from tune.journal import Journal
 from tune.outcome import RUNG_METRIC, STATUS, checked, derive, record_of, set_metric
 from tune.pareto import non_dominated
-from tune.proposals import Proposal, Proposals
+from tune.proposals import FINE_TUNE, Proposal, Proposals
 from tune.race import Race
 from tune.record import TrialRecord
 from tune.rungs import Rungs
@@ -42,7 +42,8 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         rungs: When to pause a trial that reports `val_accuracy` with `update_trial`, which then is no objective; None
             never does. A paused trial may come again from `create_trial`; when the search ends, it is "pruned".
         max_total_epochs: Of all trials together; then the best paused ones are taken as they are. None: no limit.
-        enqueue: Values to try first, in this order; what the space does not hold falls back to defaults.
+        enqueue: Values to try first, in this order, or proposals with their origin; what the space does not hold falls
+            back to defaults.
         enqueue_defaults: Try the defaults after `enqueue`.
         journal: None opens `journal.jsonl` in the tuner's project folder.
         **kwargs: Of `keras_tuner.Oracle`: `allow_new_entries`, `tune_new_entries`.
@@ -57,7 +58,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         seed: int = 0,
         rungs: Rungs | None = None,
         max_total_epochs: int | None = None,
-        enqueue: Sequence[Mapping[str, Any]] = (),
+        enqueue: Sequence[Mapping[str, Any] | Proposal] = (),
         enqueue_defaults: bool = True,
         journal: Journal | None = None,
         **kwargs: Any,
@@ -190,7 +191,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         return self._losses.get(trial_id, 0) + 1
 
     def origin(self, trial_id: str) -> str:
-        """Where the values of a trial come from: "warm start", "default" or "sampler"."""
+        """Where the values of a trial come from: "fine-tune", "warm start", "default" or "sampler"."""
         return self._origins[trial_id]
 
     def update_space(self, hyperparameters: Any) -> None:
@@ -330,7 +331,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         hyperparameters.values = dict(values)
         trial = self.trials[trial_id] = Trial(hyperparameters, trial_id, TrialStatus.RUNNING)
         self.start_order.append(trial_id)
-        self._proposals.mark(values)
+        self._proposals.mark(values, trial_id)
         return trial
 
     def _report(self, trial: Trial, epoch: int, metric: float) -> None:
@@ -339,7 +340,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
 
     def _rung(self, trial: Trial, epoch: int, metric: float) -> None:
         set_metric(trial, RUNG_METRIC, metric, epoch, direction="max")
-        exempt = self._origins.get(trial.trial_id) == "warm start"  # its weights may be trained: no race for others
+        exempt = self._origins.get(trial.trial_id) == FINE_TUNE  # its weights are trained: no race for others
         if not self._race.go_on(trial.trial_id, epoch, metric, exempt=exempt):
             trial.status = TrialStatus.STOPPED
 

@@ -23,7 +23,7 @@ class Plan:
         backend: Of Keras.
         limits: Over them a model is not trained, or, where only the fit can tell, not scored.
         export: How trials are scored.
-        warm_weights: Archive of the incumbent's weights, from which the first warm-start trial goes on.
+        warm_weights: Archive of the incumbent's weights, from which trials of the origin "fine-tune" go on.
     """
 
     reference: str

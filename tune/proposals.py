@@ -10,6 +10,9 @@ from tune.forest import Known, RankForest
 from tune.memory import Direction, SamplerMemory
 from tune.record import TrialRecord
 
+FINE_TUNE = "fine-tune"
+"""Origin of a trial that goes on from trained weights: another trial than its twin from scratch."""
+
 _SAMPLER_TRIES = 5  # before drawing at random, where the sampler repeats itself
 _LEAST_STARTUP, _MOST_STARTUP = 5, 50  # random trials before the forest: a quarter of all
 _RANDOM_TRIES = 50  # before a space counts as exhausted
@@ -17,7 +20,7 @@ _RANDOM_TRIES = 50  # before a space counts as exhausted
 
 @dataclass(frozen=True)
 class Proposal:
-    """Values of the active hyperparameters, and where they come from: "warm start", "default" or "sampler"."""
+    """Values of the active hyperparameters, and their origin: "fine-tune", "warm start", "default" or "sampler"."""
 
     values: Mapping[str, Any]
     origin: str
@@ -27,7 +30,7 @@ class Proposals:
     """The queue, the sampler, and all values that were ever tried.
 
     Args:
-        enqueue: Values to try first; what the space does not hold falls back to defaults.
+        enqueue: To try first; what the space does not hold falls back to defaults. Bare values are a "warm start".
         defaults: Try the defaults after that.
         directions: For each objective.
         max_trials: Of the search; decides the sampler.
@@ -36,18 +39,19 @@ class Proposals:
 
     def __init__(
         self,
-        enqueue: Iterable[Mapping[str, Any]],
+        enqueue: Iterable[Mapping[str, Any] | Proposal],
         *,
         defaults: bool,
         directions: Sequence[Direction],
         max_trials: int,
         seed: int,
     ) -> None:
-        self._queue = [Proposal(values, "warm start") for values in enqueue]
+        self._queue = [each if isinstance(each, Proposal) else Proposal(each, "warm start") for each in enqueue]
         self._queue += [Proposal({}, "default")] if defaults else []
         self._forest = RankForest(seed=seed, startup=min(_MOST_STARTUP, max(_LEAST_STARTUP, max_trials // 4)))
         self._memory = SamplerMemory(directions=directions, max_trials=max_trials, seed=seed)
         self._tried: set[frozenset[tuple[str, str]]] = set()
+        self._fine_tuned: set[str] = set()  # trials
 
     def draw(self, trial_id: str, space: list[Any], known: Sequence[Known] | None = None) -> Proposal | None:
         """The next one; None where the space seems to hold nothing new.
@@ -59,9 +63,11 @@ class Proposals:
         """
         while self._queue:
             wanted = self._queue.pop(0)
+            self._note(trial_id, wanted.origin)
             values: Mapping[str, Any] = self._memory.ask_fixed(trial_id, space, wanted.values)
             if self._is_new(trial_id, values):
                 return Proposal(values, wanted.origin)
+        self._note(trial_id, "sampler")
         for attempt in range(_SAMPLER_TRIES + _RANDOM_TRIES):
             values = self._suggest(trial_id, space, known, uniform=attempt >= _SAMPLER_TRIES)
             if self._is_new(trial_id, values):
@@ -80,22 +86,35 @@ class Proposals:
         """Draws as an earlier process did, from its journal."""
         if proposal.origin != "sampler":
             self._queue = self._queue[1:]
+        self._note(trial_id, proposal.origin)
         self._memory.ask_fixed(trial_id, space, proposal.values)
 
-    def mark(self, values: Mapping[str, Any]) -> None:
-        """These are being tried, and will not be drawn again."""
-        self._tried.add(_identity(values))
+    def mark(self, values: Mapping[str, Any], trial_id: str | None = None) -> None:
+        """These are being tried, and will not be drawn again; a fine-tuned trial leaves its twin to be drawn."""
+        self._tried.add(self._identity(trial_id, values))
 
     def tell(self, record: TrialRecord, objectives: Sequence[float] | None, space: list[Any]) -> None:
-        """Lets the sampler learn from an outcome; its values may have grown by what the build asked for."""
-        self.mark(record.hyperparameters)
+        """Lets the sampler learn from an outcome; its values may have grown by what the build asked for.
+
+        Not from a fine-tuned trial: its score says more about the weights it began with than about its values.
+        """
+        self.mark(record.hyperparameters, record.trial_id)
+        if record.trial_id in self._fine_tuned:
+            self._memory.forget(record.trial_id)
+            return
         self._memory.tell(record.trial_id, record, objectives, space)
 
     def _is_new(self, trial_id: str, values: Mapping[str, Any]) -> bool:
-        if _identity(values) not in self._tried:
+        if self._identity(trial_id, values) not in self._tried:
             return True
         self._memory.forget(trial_id)
         return False
+
+    def _note(self, trial_id: str, origin: str) -> None:
+        (self._fine_tuned.add if origin == FINE_TUNE else self._fine_tuned.discard)(trial_id)
+
+    def _identity(self, trial_id: str | None, values: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+        return _identity(values) | ({("", FINE_TUNE)} if trial_id in self._fine_tuned else frozenset())
 
 
 def _identity(values: Mapping[str, Any]) -> frozenset[tuple[str, str]]:

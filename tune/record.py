@@ -28,7 +28,7 @@ class TrialRecord:
         epochs: Trained.
         seconds: From start to end, wall clock.
         error: Traceback, or why it was rejected.
-        origin: "default", "warm start", "sampler".
+        origin: "fine-tune", "warm start", "default", "sampler".
         candidates: Figures of all precisions, as in an attestation.
         metrics: Final metrics by name, where a search has other objectives than `score`.
     """

@@ -121,7 +121,7 @@ def _run(
             seed=settings.seed,
             rungs=Rungs(settings.max_epochs),
             max_total_epochs=settings.max_total_epochs or None,
-            enqueue=warm_start.hyperparameters,
+            enqueue=warm_start.queue(),
             journal=journal,
         )
         with _blame(plan):

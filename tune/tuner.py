@@ -30,6 +30,7 @@ from tune.hypermodel import TaskHyperModel
 from tune.outcome import RUNG_METRIC
 from tune.plan import Plan
 from tune.pool import Pool, Worker
+from tune.proposals import FINE_TUNE
 from tune.record import TrialRecord
 from tune.retention import tidy
 
@@ -137,7 +138,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
             {
                 "trial_id": trial_id,
                 "hyperparameters": trial.hyperparameters.get_config(),
-                "warm": trial_id == "0" and oracle.origin(trial_id) == "warm start",
+                "warm": oracle.origin(trial_id) == FINE_TUNE,
                 "epochs": oracle.epochs(trial_id),
             },
         )

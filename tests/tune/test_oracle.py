@@ -15,6 +15,7 @@ from keras_tuner.engine.trial import Trial
 
 from tune import StudyOracle, TrialRecord
 from tune.journal import Journal, read_entries
+from tune.proposals import FINE_TUNE, Proposal
 from tune.rungs import Rungs
 
 _PATIENCE_SECONDS = 60.0
@@ -391,8 +392,9 @@ def test_a_rung_metric_that_is_no_number_stops_its_trial(open_oracle: Open) -> N
     assert again.records == oracle.records
 
 
-def test_a_warm_start_is_neither_stopped_nor_a_measure_for_others(open_oracle: Open) -> None:
-    oracle = open_oracle(rungs=Rungs(5), enqueue=[{"x": number / 10} for number in range(4)], max_trials=8)
+def test_a_fine_tuned_trial_is_neither_paused_nor_a_measure_for_others(open_oracle: Open) -> None:
+    queue = [Proposal({"x": number / 10}, FINE_TUNE) for number in range(4)]
+    oracle = open_oracle(rungs=Rungs(5), enqueue=queue, max_trials=8)
     for tuner, metric in zip("abcd", [0.9, 0.8, 0.7, 0.1], strict=True):
         trial = oracle.create_trial(tuner)
         assert oracle.update_trial(trial.trial_id, {"val_accuracy": metric}, step=1).status == "RUNNING"

@@ -5,7 +5,8 @@ from typing import Any
 
 import keras_tuner
 
-from tune.proposals import Proposal, Proposals
+from tune.proposals import FINE_TUNE, Proposal, Proposals
+from tune.record import TrialRecord
 
 
 def space_of_steps() -> list[Any]:
@@ -15,11 +16,13 @@ def space_of_steps() -> list[Any]:
     return list(hps.space)
 
 
-def draw_all(enqueue: Sequence[Mapping[str, Any]], space: list[Any], *, defaults: bool = True) -> list[Proposal]:
+def draw_all(
+    enqueue: Sequence[Mapping[str, Any] | Proposal], space: list[Any], *, defaults: bool = True
+) -> list[Proposal]:
     proposals = Proposals(enqueue, defaults=defaults, directions=["maximize"], max_trials=50, seed=0)
     found: list[Proposal] = []
     while (proposal := proposals.draw(str(len(found)), space)) is not None:
-        proposals.mark(proposal.values)
+        proposals.mark(proposal.values, str(len(found)))
         found.append(proposal)
     return found
 
@@ -61,3 +64,23 @@ def test_what_an_earlier_process_drew_is_neither_drawn_nor_queued_again() -> Non
         proposals.mark(proposal.values)
     following = proposals.draw("1", space)
     assert following == Proposal({"x": 0.3, "flag": False}, "default")
+
+
+def test_a_fine_tuned_trial_and_its_twin_from_scratch_are_two() -> None:
+    space, values = space_of_steps(), {"x": 0.1, "flag": True}
+    queue = [Proposal(values, FINE_TUNE), Proposal(values, FINE_TUNE), values]
+    found = draw_all(queue, space)
+    assert [each.origin for each in found[:3]] == [FINE_TUNE, "warm start", "default"]
+    assert len(found) == 11  # all ten combinations from scratch
+
+
+def test_the_twin_is_still_to_come_where_the_process_died_between_the_two() -> None:
+    space, values = space_of_steps(), {"x": 0.1, "flag": True}
+    before = TrialRecord("0", values, "completed", score=0.9)
+    proposals = Proposals(
+        [Proposal(values, FINE_TUNE), values], defaults=False, directions=["maximize"], max_trials=50, seed=0
+    )
+    proposals.repeat("0", space, Proposal(values, FINE_TUNE))
+    proposals.mark(values, "0")
+    proposals.tell(before, [0.9], space)
+    assert proposals.draw("1", space) == Proposal(values, "warm start")
