@@ -13,7 +13,7 @@ from keras_tuner.engine import hyperparameters as hp_types
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tune.journal import Journal
-from tune.outcome import RUNG_METRIC, STATUS, checked, derive, record_of, set_metric
+from tune.outcome import RUNG, RUNG_METRIC, STATUS, checked, derive, record_of, set_metric
 from tune.pareto import non_dominated
 from tune.proposals import Proposal, Proposals
 from tune.record import TrialRecord
@@ -113,7 +113,9 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         """
         with self._lock:
             trial = self.trials[trial_id]
-            if any(each.name in metrics for each in self.objectives):
+            if RUNG in metrics:
+                self._report(trial, step, float(metrics[RUNG]))
+            elif any(each.name in metrics for each in self.objectives):
                 self._check_objective_found(metrics)
                 self._set_metrics(trial, metrics, step)
             elif RUNG_METRIC in metrics:
@@ -262,7 +264,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         self._rung(trial, epoch, metric)
 
     def _rung(self, trial: Trial, epoch: int, metric: float) -> None:
-        set_metric(trial, RUNG_METRIC, metric, epoch, direction="max")
+        set_metric(trial, RUNG, metric, epoch, direction="max")
         warm = self._origins.get(trial.trial_id) == "warm start"  # its weights may be trained: no race for others
         if self._rungs is None or warm or self._rungs.go_on(trial.trial_id, epoch=epoch, metric=metric):
             return
