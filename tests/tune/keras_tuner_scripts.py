@@ -42,7 +42,7 @@ def build_model(hp):
 tuner = keras_tuner.RandomSearch(
     build_model,
     objective="val_accuracy",
-    max_trials=3,
+    max_trials=2,
     executions_per_trial=2,
     seed=0,
     overwrite=True,
@@ -100,7 +100,8 @@ SUBCLASS = (
     + """
 def build_model(hp):
     model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10, activation="softmax")])
-    model.compile(keras.optimizers.SGD(hp.Float("rate", 0.01, 1.0)), "sparse_categorical_crossentropy", ["accuracy"])
+    rate = hp.Float("rate", 0.01, 1.0)
+    model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
@@ -115,7 +116,7 @@ hyperparameters.Float("rate", 0.1, 0.5)
 tuner = MyTuner(
     build_model,
     objective=["val_accuracy", "val_loss"],
-    max_trials=3,
+    max_trials=2,
     hyperparameters=hyperparameters,
     tune_new_entries=True,
     allow_new_entries=True,
@@ -139,7 +140,7 @@ class MyLoop(keras_tuner.Tuner):
 
 
 loop = MyLoop(
-    oracle=keras_tuner.oracles.RandomSearchOracle(objective=keras_tuner.Objective("val_loss", "min"), max_trials=3),
+    oracle=keras_tuner.oracles.RandomSearchOracle(objective=keras_tuner.Objective("val_loss", "min"), max_trials=2),
     hypermodel=build_model,
     directory=folder,
     project_name="loop",
