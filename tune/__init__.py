@@ -22,6 +22,7 @@ __all__ = [
     "StudyOracle",
     "StudyTuner",
     "TrialRecord",
+    "Tuner",
     "WarmStart",
     "load_study",
     "pareto_picture",
@@ -31,7 +32,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The two classes that derive from KerasTuner's, and so import Keras, are imported when asked for."""
+    """The classes that derive from KerasTuner's, and so import Keras, are imported when asked for."""
     if name == "StudyOracle":
         from tune.oracle import StudyOracle
 
@@ -40,4 +41,8 @@ def __getattr__(name: str) -> Any:
         from tune.tuner import StudyTuner
 
         return StudyTuner
+    if name == "Tuner":
+        from tune.drop_in import Tuner
+
+        return Tuner
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,7 +14,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tune.forest import Known
 from tune.journal import Journal
-from tune.outcome import RUNG_METRIC, STATUS, checked, derive, record_of, set_metric
+from tune.outcome import RUNG, RUNG_METRIC, STATUS, checked, derive, record_of, set_metric
 from tune.pareto import non_dominated
 from tune.proposals import FINE_TUNE, Proposal, Proposals
 from tune.race import Race
@@ -122,7 +122,9 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         """
         with self._lock:
             trial = self.trials[trial_id]
-            if any(each.name in metrics for each in self.objectives):
+            if RUNG in metrics:
+                self._report(trial, step, float(metrics[RUNG]))
+            elif any(each.name in metrics for each in self.objectives):
                 self._check_objective_found(metrics)
                 self._set_metrics(trial, metrics, step)
             elif RUNG_METRIC in metrics:
@@ -339,7 +341,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         self._rung(trial, epoch, metric)
 
     def _rung(self, trial: Trial, epoch: int, metric: float) -> None:
-        set_metric(trial, RUNG_METRIC, metric, epoch, direction="max")
+        set_metric(trial, RUNG, metric, epoch, direction="max")
         exempt = self._origins.get(trial.trial_id) == FINE_TUNE  # its weights are trained: no race for others
         if not self._race.go_on(trial.trial_id, epoch, metric, exempt=exempt):
             trial.status = TrialStatus.STOPPED

@@ -14,6 +14,7 @@ from tune.record import State, TrialRecord
 from tune.space import active
 
 RUNG_METRIC = "val_accuracy"
+RUNG = "rung"  # the same, from a tuner whose objective may itself be called `val_accuracy`; the larger the better
 STATUS: Mapping[State, str] = {
     "completed": TrialStatus.COMPLETED,
     "pruned": TrialStatus.STOPPED,
@@ -24,7 +25,7 @@ STATUS: Mapping[State, str] = {
 
 def record_of(trial: Trial, state: State, origin: str, **content: Any) -> TrialRecord:
     """A record of what the trial reported so far."""
-    rung, epochs = _last(trial, RUNG_METRIC)
+    rung, epochs = _last(trial, RUNG)
     values = active(trial.hyperparameters.space, trial.hyperparameters.values)
     return TrialRecord(trial.trial_id, values, state, origin=origin, rung_metric=rung, epochs=epochs, **content)
 
@@ -35,7 +36,7 @@ def derive(trial: Trial, objective: str, origin: str) -> TrialRecord:
         return record_of(trial, "pruned", origin)
     if trial.status != TrialStatus.COMPLETED:
         return record_of(trial, "failed", origin, error=trial.message)
-    metrics = {name: float(trial.metrics.get_last_value(name)) for name in trial.metrics.metrics}
+    metrics = {name: float(trial.metrics.get_last_value(name)) for name in trial.metrics.metrics if name != RUNG}
     score = _best_value(trial, objective) if metrics.pop(objective, None) is not None else None
     return record_of(trial, "completed", origin, score=score, metrics=metrics)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from evertune.task import LabelledWindow, Splits, Task
 from tune.backend import fix_backend
 from tune.dataset import digest, write_splits
 from tune.events import Progress, SearchStarted
+from tune.folder_lock import locked
 from tune.journal import Journal
 from tune.plan import Plan
 from tune.pool import Pool
@@ -66,8 +66,7 @@ def search(
         SearchError: The folder holds, or is in use by, another search; workers do not start; no trial completed.
     """
     fix_backend(settings.backend)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with locked(folder):
         task = load_task(task_reference, project_root)
         splits = _data(task, window, project_root, task_reference)
         plan = Plan(
@@ -185,19 +184,6 @@ def _blame(plan: Plan) -> Iterator[None]:
 
 def _file(root: Path, reference: str) -> Path:
     return (root / reference.rpartition(":")[0]).resolve()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """The kernel lets go of the lock when this process ends, however it ends."""
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SearchError(
-                f"another search runs in {folder}", fix="Wait for it, or choose another folder.", folder=str(folder)
-            ) from error
-        yield
 
 
 def _fingerprint(plan: Plan, splits: Splits, task: Task) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def test_what_an_earlier_process_drew_is_neither_drawn_nor_queued_again() -> Non
 
 def test_a_fine_tuned_trial_and_its_twin_from_scratch_are_two() -> None:
     space, values = space_of_steps(), {"x": 0.1, "flag": True}
-    queue = [Proposal(values, FINE_TUNE), Proposal(values, FINE_TUNE), values]
+    queue: list[Any] = [Proposal(values, FINE_TUNE), Proposal(values, FINE_TUNE), values]
     found = draw_all(queue, space)
     assert [each.origin for each in found[:3]] == [FINE_TUNE, "warm start", "default"]
     assert len(found) == 11  # all ten combinations from scratch
