@@ -23,13 +23,13 @@ def dense(x: Any, layers: int, units: int, activation: str, normalize: bool) -> 
     return x
 
 
-def activate(x: Any, activation: str, normalize: bool, axis: int) -> Any:
-    """The activation, after a normalisation where that is asked for."""
+def activate(x: Any, activation: str | None, normalize: bool, axis: int) -> Any:
+    """The activation, if any, after a normalisation where that is asked for."""
     import keras
 
     if normalize:  # folded into the layer before it when the graph is optimised: free at serving
         x = keras.layers.BatchNormalization(axis=axis, momentum=_MOMENTUM)(x)
-    return keras.layers.Activation(activation)(x)
+    return x if activation is None else keras.layers.Activation(activation)(x)
 
 
 def head(x: Any, task: Task) -> Any:
