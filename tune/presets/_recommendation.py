@@ -56,17 +56,17 @@ def recommendation(hp: Any, task: Task) -> Any:
         layers = hp.Int("layers", 1, 2, default=1)
         units = hp.Int("units", 16, 256, sampling="log", default=64)
         activation = hp.Choice("activation", ACTIVATIONS)
-        if family == "two_tower":
-            x = parts[0] if len(parts) == 1 else keras.layers.Concatenate()(parts)
-            x = keras.layers.Dense(width)(dropout(dense(x, layers, units, activation, normalize=False)))
-            scores = table(x, as_items=False)
     with hp.conditional_scope("family", ["ncf"]):
         paired = hp.Int("ncf_units", 4, 32, sampling="log", default=8)
+    if family == "two_tower":
+        x = parts[0] if len(parts) == 1 else keras.layers.Concatenate()(parts)
+        x = keras.layers.Dense(width)(dropout(dense(x, layers, units, activation, normalize=False)))
+        scores = table(x, as_items=False)
+    else:
+        x = dropout(parts[0] if len(parts) == 1 else keras.layers.Add()(parts))
+        scores = head(x, task)
         if family == "ncf":
-            x = dropout(_sum(parts))
-            scores = head(x, task) + pair_scores(len(task.labels), paired)(x)
-    if family == "factorization":
-        scores = head(dropout(_sum(parts)), task)
+            scores = scores + pair_scores(len(task.labels), paired)(x)
     given = next(iter(inputs.values())) if len(inputs) == 1 else inputs
     return keras.Model(given, scores, name=task.name)
 
@@ -113,8 +113,3 @@ def _recent(codes: Any, table: Any) -> list[Any]:
     count = keras.ops.maximum(keras.ops.sum(is_known, axis=1), 1.0)
     return [keras.ops.sum(found, axis=1) / count, found[:, 0]]
 
-
-def _sum(parts: list[Any]) -> Any:
-    import keras
-
-    return parts[0] if len(parts) == 1 else keras.layers.Add()(parts)
