@@ -41,6 +41,13 @@ def head(x: Any, task: Task) -> Any:
     return found * float(task.parameters["loss_scale"]) if task.kind == "regression" else found
 
 
+def answer(scores: Any, task: Task) -> Any:
+    """What the task's kind asks for, of one score a label."""
+    import keras
+
+    return keras.layers.Activation(_OUTPUTS[task.kind])(scores) if task.kind in _OUTPUTS else scores
+
+
 def step_of(task: Task, kind: type[StepT], preset: str) -> StepT:
     """The step of the task's preprocessor that a preset needs: it knows the size of the vocabulary.
 

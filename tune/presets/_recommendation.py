@@ -8,7 +8,7 @@ from evertune.errors import TaskError
 from evertune.preprocessing import Categories
 from evertune.task import Task
 from tune.presets._items import item_table, pair_scores
-from tune.presets._layers import ACTIVATIONS, dense, head, step_of
+from tune.presets._layers import ACTIVATIONS, answer, dense, step_of
 
 HISTORY = "history"
 _MOST_PAIRED = 5_000  # items of which each is put beside the user: rows x items x units numbers
@@ -64,11 +64,11 @@ def recommendation(hp: Any, task: Task) -> Any:
         scores = table(x, as_items=False)
     else:
         x = dropout(parts[0] if len(parts) == 1 else keras.layers.Add()(parts))
-        scores = head(x, task)
+        scores = keras.layers.Dense(len(task.labels))(x)
         if family == "ncf":
             scores = scores + pair_scores(len(task.labels), paired)(x)
     given = next(iter(inputs.values())) if len(inputs) == 1 else inputs
-    return keras.Model(given, scores, name=task.name)
+    return keras.Model(given, answer(scores, task), name=task.name)
 
 
 def _steps(task: Task) -> dict[str, Categories]:
