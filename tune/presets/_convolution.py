@@ -98,7 +98,7 @@ class Convolutions:
 
     @property
     def _first(self) -> bool:
-        """Torch computes channels first: other layouts cost two transpositions a layer, in training and in the graph."""
+        """Torch computes channels first: other layouts cost two transpositions a layer, trained and served."""
         import keras
 
         return bool(keras.config.backend() == "torch")

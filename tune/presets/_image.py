@@ -57,7 +57,7 @@ def image(hp: Any, task: Task) -> Any:
             x = dense(made.strided(x, layers, filters), 1, units, activation, normalize)
     for name, network in (("separable", made.separable), ("residual", made.residual)):
         with hp.conditional_scope("family", [name]):
-            halved = hp.Choice(f"{name}_first_stride", [1, 2] if _side(spec) >= _LARGE else [1])
+            halved = hp.Choice(f"{name}_first_stride", [2, 1] if _side(spec) >= _LARGE else [1])
             stages = hp.Int(f"{name}_stages", 1, 3, default=2)
             filters = hp.Int(f"{name}_filters", 8, 48, sampling="log", default=16)
             if family == name:

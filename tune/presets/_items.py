@@ -9,8 +9,8 @@ from typing import Any
 def item_table(items: int, width: int, *, compares: bool) -> Any:
     """One vector an item: `table(codes)` gives those of codes, counted from one (0: none).
 
-    A table that `compares` has a bias an item, too: `table(x, as_items=False)` gives the score of every item for vectors
-    `x`, shape (rows, width), from the same vectors.
+    A table that `compares` has a bias an item, too: `table(x, as_items=False)` gives the score of every item for
+    vectors `x`, shape (rows, width), from the same vectors.
     """
     return _classes()[0](items, width, compares)
 

@@ -112,4 +112,3 @@ def _recent(codes: Any, table: Any) -> list[Any]:
     found = table(codes) * is_known
     count = keras.ops.maximum(keras.ops.sum(is_known, axis=1), 1.0)
     return [keras.ops.sum(found, axis=1) / count, found[:, 0]]
-
