@@ -77,7 +77,8 @@ class Task(abc.ABC):
         threshold: For multilabel: a label is predicted where its probability is at least this.
         class_weights: For classification: a weight by class name (1 where none is given), or "balanced" for weights
             that give every class the same total. They multiply the weights of training rows and nothing else.
-        losses: Names of the training losses to search over, of those in `tune.losses`; empty for the kind's default.
+        losses: Names of the training losses to search over, of those in `tune.losses`, the first is tried first; empty
+            for all of the kind.
 
     Example:
         class Digits(Task):

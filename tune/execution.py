@@ -74,12 +74,17 @@ def execute(
         return record("rejected", error=f"not trained: {footprint.over}", **untrained)
     if warm and plan.warm_weights is not None:
         learner.assign(load_arrays(plan.warm_weights).get("weights", []))
+
+    def report(epoch: int, accuracy: float) -> bool:
+        # The only epoch of a fit is its last: at the first rung it would be measured against beginners.
+        return learner.most_epochs == 1 or on_epoch(learner.model, epoch, accuracy)
+
     trained = fit(
         hypermodel,
         hp,
         learner,
         seed=seed,
-        report=lambda epoch, accuracy: on_epoch(learner.model, epoch, accuracy),
+        report=report,
         checkpoint=folder / _CHECKPOINT,
         epochs=epochs,
     )

@@ -8,6 +8,7 @@ import keras_tuner
 
 from evertune.task import Splits, Task
 from tune.frameworks import Framework, Learner, framework_of
+from tune.strategy import training_scope
 
 _DRY_ROWS = 32
 
@@ -49,7 +50,8 @@ class TaskHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTune
         model = self.task.build(hp)
         framework = framework_of(model, self.task)
         framework.check(model, self.task)
-        return framework, framework.learner(hp, model, self.task, self.splits.train, self.max_epochs)
+        with training_scope(hp):
+            return framework, framework.learner(hp, model, self.task, self.splits.train, self.max_epochs)
 
     def dry_run(self, hp: Any) -> None:
         """Calls the task's own `fit` with a few rows, so that what it asks `hp` for is known, too."""

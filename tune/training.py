@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,8 @@ def train(
     most = min(epochs, learner.most_epochs or epochs)
     done = state.restore()
     go_on = report(done, state.accuracies[-1]) if done else True  # the answer may have been lost with the process
-    while go_on and done < most:
+    patience = learner.strategy.patience_epochs if learner.strategy is not None else 0
+    while go_on and done < most and not is_overdue(state.accuracies, patience):
         random = np.random.default_rng((seed, done))
         drawn = int(random.integers(2**31))  # for what the framework itself draws
         loss = learner.train_epoch(lesson(learner.strategy, splits.train, random), epoch=done, seed=drawn)
@@ -81,6 +82,18 @@ def train(
     if learner.keeps_weights:
         learner.assign(state.best)
     return Trained(done, max(state.accuracies), stopped=not go_on and done < most)
+
+
+def is_overdue(accuracies: Sequence[float], patience_epochs: int) -> bool:
+    """Whether none of the last `patience_epochs` was better than the best one before; never, where that is 0.
+
+    Example:
+        >>> is_overdue([0.5, 0.7, 0.6, 0.7], 2), is_overdue([0.5, 0.7, 0.6], 2), is_overdue([0.5] * 9, 0)
+        (True, False, False)
+    """
+    last = accuracies[-patience_epochs:] if patience_epochs else ()
+    before = accuracies[: len(accuracies) - len(last)]
+    return bool(last and before) and max(last) <= max(before)
 
 
 def validation_accuracy(learner: Learner, task: Task, rows: Rows) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evertune.history import last_items
 from evertune.labelling import class_indices
 from evertune.preprocessing import Categories, Preprocessor
 from evertune.rows import Rows
@@ -13,26 +14,23 @@ from examples._data import read_dataset
 from tune import presets
 
 LIKED = 4  # stars
+RECENT = tuple(f"last_{place}" for place in range(1, 9))  # films that the user liked before, the newest first
 
 
 def choices() -> dict[str, list[Any]]:
-    """Who liked which film, and which one before it: null for a user's first."""
+    """Who liked which film, and which ones before it: null where there are none."""
     columns = read_dataset("ml-100k")
     rows = sorted(zip(*(columns[name] for name in ("time", "user", "item", "rating")), strict=True))
-    found: dict[str, list[Any]] = {"user": [], "last": [], "item": []}
-    last: dict[int, int] = {}
-    for _, user, item, rating in rows:
-        if rating >= LIKED:
-            for name, value in (("user", user), ("last", last.get(user)), ("item", item)):
-                found[name].append(value)
-            last[user] = item
-    return found
+    liked = [(user, item) for _, user, item, rating in rows if rating >= LIKED]
+    users, items = (list(values) for values in zip(*liked, strict=True))
+    return {"user": users, "item": items, **last_items(users, items, RECENT)}
 
 
 CHOICES = choices()
 OLDER = {name: values[train_rows(len(values))] for name, values in CHOICES.items()}
 ITEMS = Categories.fit(OLDER, ["item"]).vocabularies[0]
-PREPROCESSOR = Preprocessor((Categories.fit(OLDER, ["user", "last"], output="codes", min_count=5),))
+USERS = Categories.fit(OLDER, ["user"], output="codes", min_count=5)
+PREPROCESSOR = Preprocessor((USERS, Categories(RECENT, (ITEMS,) * len(RECENT), output="history")))
 
 
 class MovieLens(Task):
@@ -51,5 +49,5 @@ class MovieLens(Task):
         return split(Rows(PREPROCESSOR.transform(CHOICES), class_indices(CHOICES["item"], ITEMS, unknown=-1)))
 
     def build(self, hp: Any) -> Any:
-        """Matrix factorisation, or a tower."""
+        """Two towers, matrix factorisation or neural collaborative filtering."""
         return presets.recommendation(hp, self)

@@ -94,12 +94,14 @@ def test_films_are_ranked_by_ids_in_time_order_and_new_ids_are_unknown(monkeypat
     check_splits(task, splits)
     liked = sum(rating >= 4 for rating in columns["rating"])
     assert sum(len(rows) for rows in splits.parts.values()) == liked
-    assert splits.train.inputs["codes"][0, 1] == 0  # a user's first choice has none before it
+    assert (splits.train.inputs["history"][0] == 0).all()  # a user's first choice has none before it
+    assert (splits.train.inputs["history"][-1] > 0).all()
     assert (splits.train.inputs["codes"][:, 0] > 0).all()
     assert (splits.test.inputs["codes"][-50:, 0] == 0).all()
     preprocessor = task.preprocessor()
     assert preprocessor is not None
-    assert preprocessor.transform({"user": [901, "x"], "last": [None, 10**6]})["codes"].tolist() == [[0, 0], [0, 0]]
+    asked = {column.name: [None, 10**6] for column in preprocessor.columns}
+    assert all((codes == 0).all() for codes in preprocessor.transform({**asked, "user": [901, "x"]}).values())
 
 
 @pytest.mark.parametrize("name", ["sms_spam", "weather", "electricity", "movielens", "fashion_mnist"])

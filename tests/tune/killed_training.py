@@ -69,7 +69,7 @@ def main() -> None:
     for kind in TASKS[os.environ["KERAS_BACKEND"]]:
         found[kind.__name__] = contract(kind(), folder)
         if kind.__name__ == "TorchImages":
-            for optimizer in ("sgd", "rmsprop", "adagrad", "adamw"):
+            for optimizer in ("momentum", "rmsprop", "adagrad", "adamw"):
                 found[f"{kind.__name__} {optimizer}"] = contract(kind(), folder, optimizer=optimizer)
     frameworks = [name for name in ("torch", "tensorflow") if name in sys.modules]
     print(json.dumps({"found": found, "frameworks": frameworks}))

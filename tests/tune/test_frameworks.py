@@ -245,23 +245,24 @@ def test_schedules_are_the_same_in_keras_and_torch(schedule: str) -> None:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_optimizers_take_the_same_steps_in_keras_and_torch(optimizer: str) -> None:
-    """Five steps on a parabola, from the same place."""
+    """Five steps on a parabola, from the same place; all of them with weight decay."""
     from tune.frameworks.keras_optimizer import keras_optimizer
-    from tune.frameworks.torch_optimizer import torch_optimizer
+    from tune.frameworks.torch_optimizer import decay_weights, torch_optimizer
 
-    chosen = Optimization(optimizer, 0.05, "constant", steps=5, weight_decay=0.01, momentum=0.9)
+    chosen = Optimization(optimizer, 0.05, "constant", steps=5, weight_decay=1.0, momentum=0.9)
     variable, parameter = keras.Variable(np.array([1.0, -2.0], "float32")), torch.nn.Parameter(torch.tensor([1.0, -2]))
     ours, theirs = keras_optimizer(chosen), torch_optimizer(chosen, [parameter])
     for _ in range(5):
         ours.apply([2 * variable.value.detach()], [variable])
         parameter.grad = 2 * parameter.detach()
+        decay_weights([parameter], chosen.learning_rate * chosen.weight_decay)
         theirs.step()
     loose = 0.06 if optimizer == "adagrad" else 0.01  # Keras starts AdaGrad's sum at 0.1, torch at 0
     np.testing.assert_allclose(variable.value.detach().numpy(), parameter.detach().numpy(), atol=loose)
 
 
 def test_classic_gradient_descent_has_a_batch_of_all_rows_and_no_momentum() -> None:
-    hp = values(optimizer="sgd", sgd_momentum=0.0)
+    hp = values(optimizer="sgd")
     hp.Fixed("batch_size", 400)
     task = TorchImages()
     splits = task.load()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import keras_tuner
 import numpy as np
 import pytest
@@ -42,17 +43,27 @@ def build(task: Task, **values: Any) -> Any:
     return presets.image(hps, task)
 
 
-@pytest.mark.parametrize("family", ["mlp", "cnn"])
-@pytest.mark.parametrize(
-    "spec",
-    [
-        TensorSpec("image", "uint8", (28, 28)),
-        TensorSpec("image", "float32", (12, 20, 3)),
-        TensorSpec("image", "uint8", (3, 3)),
-    ],
-    ids=["grey bytes", "colour floats", "smallest"],
+GREY, COLOUR, SMALLEST = (
+    TensorSpec("image", "uint8", (28, 28)),
+    TensorSpec("image", "float32", (12, 20, 3)),
+    TensorSpec("image", "uint8", (3, 3)),
 )
-def test_both_families_build_export_and_are_measured(family: str, spec: TensorSpec) -> None:
+
+
+@pytest.mark.parametrize(
+    ("family", "spec"),
+    [
+        ("mlp", COLOUR),
+        ("cnn", GREY),
+        ("cnn", COLOUR),
+        ("cnn", SMALLEST),
+        ("separable", GREY),
+        ("separable", COLOUR),
+        ("residual", COLOUR),
+        ("residual", SMALLEST),
+    ],
+)
+def test_every_family_builds_exports_and_is_measured(family: str, spec: TensorSpec) -> None:
     task = make_task(spec)
     model = build(task, family=family, activation="gelu", batch_normalization=True)
     assert model.output_shape == (None, 3)
@@ -61,12 +72,15 @@ def test_both_families_build_export_and_are_measured(family: str, spec: TensorSp
     assert 0 < footprint.size_bytes < 5_000_000
 
 
-@pytest.mark.parametrize("family", ["mlp", "cnn"])
-def test_both_families_learn_real_images(family: str, task: Task, splits: Splits) -> None:
-    model = build(task, family=family)
-    model.compile("adam", "sparse_categorical_crossentropy")
+@pytest.mark.parametrize(
+    ("family", "rate", "enough"),
+    [("mlp", 1e-3, 0.5), ("cnn", 1e-3, 0.5), ("separable", 2e-2, 0.5), ("residual", 2e-2, 0.4)],
+)
+def test_every_family_learns_real_images(family: str, rate: float, enough: float, task: Task, splits: Splits) -> None:
+    model = build(task, family=family, separable_stages=1, residual_stages=1)
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
     model.fit(splits.train.inputs["image"], splits.train.labels, epochs=4, batch_size=32, verbose=0)
-    assert validation_accuracy(KerasLearner(model, Strategy(32)), task, splits.validation) > 0.5
+    assert validation_accuracy(KerasLearner(model, Strategy(32)), task, splits.validation) > enough
 
 
 def test_the_space_has_the_sizes_of_the_chosen_family_only() -> None:
@@ -75,8 +89,9 @@ def test_the_space_has_the_sizes_of_the_chosen_family_only() -> None:
     presets.image(hps, task)
     assert hps.values["family"] == "cnn"
     assert {"cnn_layers", "cnn_filters", "cnn_units"} <= set(hps.values)
-    assert not any(name.startswith("mlp") for name in hps.values)
-    assert {"mlp_layers", "mlp_units"} <= {hp.name for hp in hps.space}
+    others = ("mlp_", "separable_", "residual_")
+    assert not any(name.startswith(others) for name in hps.values)
+    assert {"mlp_units", "separable_filters", "residual_stages"} <= {hp.name for hp in hps.space}
 
 
 def test_bytes_are_scaled_inside_the_model() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 import examples
 from evertune.errors import TaskError
+from evertune.history import last_items
 from evertune.kinds import kind_of
 from evertune.labelling import class_indices
 from evertune.preprocessing import Categories, Numbers, Preprocessor, Text
@@ -22,10 +23,15 @@ from evertune.tables import read_table
 from evertune.task import Splits, Task
 from export.pipeline import convert
 from tune import presets
-from tune.frameworks.keras_model import KerasLearner, model_inputs
+from tune.frameworks import Lesson
+from tune.frameworks.keras_model import model_inputs
+from tune.hypermodel import TaskHyperModel
+from tune.presets._estimators import ESTIMATORS
+from tune.presets._gru import gru
+from tune.presets._text import FAMILIES
 from tune.seeding import seed_everything
-from tune.strategy import Strategy
-from tune.training import validation_accuracy
+from tune.space import active
+from tune.training import train
 
 EXAMPLES = Path(examples.__file__).parent
 LIMITS = LimitSettings(latency_seconds=10.0)
@@ -75,6 +81,21 @@ def weather() -> Task:
 
 
 @pytest.fixture(scope="module")
+def chain() -> Task:
+    """A user who chose a film goes on to its successor: only the history tells, and most users are new."""
+    random = np.random.default_rng(0)
+    films = [(start + step) % 6 for start in random.integers(0, 6, 500) for step in range(4)]
+    users = [f"u{row // 4}" for row in range(len(films))]
+    labels = tuple(f"f{n}" for n in range(6))
+    recent = ("last_1", "last_2")
+    columns = {"user": users, "film": [labels[film] for film in films]}
+    columns |= last_items(users, columns["film"], recent)
+    users_step = Categories.fit(older(columns), ["user"], output="codes", min_count=4)
+    history = Categories(recent, (labels,) * 2, output="history")
+    return make_task(presets.recommendation, Preprocessor((users_step, history)), labels, columns, "film")
+
+
+@pytest.fixture(scope="module")
 def films() -> Task:
     """Each of 30 users likes one of six films best: what a recommender must at least find."""
     random = np.random.default_rng(0)
@@ -88,12 +109,16 @@ def films() -> Task:
 CASES = [
     ("spam", {"family": "bag"}, 0.93),
     ("spam", {"family": "cnn"}, 0.93),
-    ("spam", {"family": "attention"}, 0.90),
-    ("spam", {"family": "bag", "layers": 0}, 0.93),
-    ("weather", {}, 0.72),
+    ("spam", {"family": "gru"}, 0.93),
+    ("spam", {"family": "transformer", "transformer_blocks": 2}, 0.90),
     ("weather", {"batch_normalization": False, "layers": 4}, 0.72),
+    ("weather", {"family": "residual"}, 0.72),
+    ("weather", {"family": "boosting", "boosting_rounds": 30}, 0.72),
+    ("weather", {"family": "forest", "forest_trees": 20}, 0.72),
+    ("weather", {"family": "linear"}, 0.72),
     ("films", {"family": "factorization"}, 0.6),
-    ("films", {"family": "tower"}, 0.6),
+    ("films", {"family": "ncf"}, 0.6),
+    ("chain", {"family": "two_tower"}, 0.7),
 ]
 
 
@@ -105,13 +130,11 @@ def test_every_family_learns_real_rows_and_its_onnx_answers_alike(
     splits = task.load()
     seed_everything(0)
     hps = keras_tuner.HyperParameters()
-    hps.values = dict(values)
-    model = task.build(hps)
-    model.compile("adam", "sparse_categorical_crossentropy")
-    model.optimizer.learning_rate = 5e-3
-    model.fit(model_inputs(splits.train.inputs), splits.train.labels, epochs=6, batch_size=32, verbose=0)
-    assert validation_accuracy(KerasLearner(model, Strategy(32)), task, splits.validation) >= enough
-    _, session, parity = convert(model, task.signature, splits.validation.inputs, ExportSettings())
+    hps.values = {"batch_size": 32, "learning_rate": 5e-3, "schedule": "constant", **values}
+    _, learner = TaskHyperModel(task, splits, 6).learner(hps)
+    trained = train(learner, task, splits, epochs=6, seed=0, report=lambda *_: True)
+    assert trained.accuracy >= enough
+    _, session, parity = convert(learner.exported(), task.signature, splits.validation.inputs, ExportSettings())
     assert parity.absolute <= 1e-4
     assert session.run(splits.test.inputs)["probabilities"].shape == (len(splits.test), len(task.labels))
 
@@ -137,7 +160,66 @@ def test_every_kind_has_its_output(weather: Task, kind: str, names: tuple[str, .
     assert parity.rows == 74
 
 
-@pytest.mark.parametrize("family", ["bag", "cnn", "attention"])
+@pytest.mark.parametrize("kind", ["regression", "multilabel"])
+@pytest.mark.parametrize("family", ESTIMATORS)
+def test_estimators_answer_other_kinds_too(weather: Task, family: str, kind: str) -> None:
+    names, more = {"regression": (("price",), {"loss_scale": 3.0}), "multilabel": (("wet", "cold"), {})}[kind]
+    task = type(f"Of{kind}", (type(weather),), {"kind": kind, "labels": names, **more})()
+    splits = weather.load()
+    rows, numbers = splits.train, splits.train.inputs["numbers"][:, :2]
+    labels = numbers[:, 0] if kind == "regression" else (numbers > numbers.mean(axis=0)).astype(np.uint8)
+    hps = keras_tuner.HyperParameters()
+    hps.values = {"family": family, "boosting_rounds": 30, "forest_trees": 20}
+    _, learner = TaskHyperModel(task, splits, 1).learner(hps)
+    learner.train_epoch(Lesson(rows.inputs, labels, None), epoch=0, seed=0)
+    (output,) = task.signature.outputs
+    inputs = {name: value[:64] for name, value in splits.validation.inputs.items()}
+    assert learner.predict(inputs).shape == (64, *output.shape)
+    model = learner.exported()
+    _, _, parity = convert(model, task.signature, inputs, ExportSettings(), kind=kind, parameters=task.parameters)
+    assert parity.rows == 74
+
+
+@pytest.mark.parametrize("family", ["mlp", "residual", *ESTIMATORS])
+def test_what_is_searched_is_what_matters_to_the_family(weather: Task, family: str) -> None:
+    hps = keras_tuner.HyperParameters()
+    hypermodel = TaskHyperModel(weather, weather.load(), 10)
+    for each in ("mlp", "residual", *ESTIMATORS):
+        hps.values["family"] = each
+        hps.ensure_active_values()
+        hypermodel.learner(hps)
+    found = set(active(hps.space, {**{hp.name: hp.default for hp in hps.space}, "family": family}))
+    own = {"mlp": {"layers", "units", "batch_normalization"}}.get(family) or {
+        hp.name for hp in hps.space if hp.name.startswith(f"{family}_")
+    }
+    shared = {"activation", "dropout", "embedding_ratio"}
+    strategy = {"batch_size", "class_weights", "patience_epochs", "schedule", "optimizer", "learning_rate", "loss",
+                "label_smoothing"}  # fmt: skip
+    assert own
+    assert found == {"family"} | own | (set() if family in ESTIMATORS else shared | strategy)
+
+
+def test_the_gru_is_that_of_keras() -> None:
+    import keras
+
+    seed_everything(0)
+    x = np.random.default_rng(0).normal(size=(3, 7, 5)).astype(np.float32)
+    ours, theirs = gru(4), keras.layers.GRU(4, return_sequences=True)
+    expected = np.asarray(keras.ops.convert_to_numpy(theirs(x)))
+    ours.build(x.shape)
+    ours.set_weights([*theirs.get_weights()[:2], np.random.default_rng(1).normal(size=(2, 12))])
+    theirs.set_weights(ours.get_weights())
+    assert np.abs(expected - keras.ops.convert_to_numpy(theirs(x))).max() > 0.01
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(ours(x)), keras.ops.convert_to_numpy(theirs(x)), atol=1e-6)
+
+
+def test_a_history_that_does_not_know_the_labels_is_refused(chain: Task) -> None:
+    other = type("Other", (type(chain),), {"labels": ("f0", "f1")})()
+    with pytest.raises(TaskError, match=r"'history' of task 'raw' do not know its labels"):
+        other.build(keras_tuner.HyperParameters())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_padding_says_nothing(spam: Task, family: str) -> None:
     seed_everything(0)
     hps = keras_tuner.HyperParameters()

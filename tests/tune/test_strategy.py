@@ -9,6 +9,7 @@ import pytest
 from evertune.task import Splits, Task
 from evertune.tensors import TensorSpec
 from tune.frameworks.keras_model import compile_model
+from tune.optimization import OPTIMIZERS
 from tune.strategy import choose_strategy
 
 
@@ -57,6 +58,15 @@ def test_batch_size_and_augmentation_are_searched(task: Task) -> None:
     assert hps.values == {"batch_size": 64, "augmentation": "none"}
 
 
+@pytest.mark.parametrize(("epochs", "offered", "default"), [(3, [], 0), (5, [3, 0], 0), (10, [3, 6, 0], 6)])
+def test_early_stopping_is_searched_where_it_could_save_any(
+    task: Task, epochs: int, offered: list[int], default: int
+) -> None:
+    hps = keras_tuner.HyperParameters()
+    assert choose_strategy(hps, task, max_epochs=epochs).patience_epochs == default
+    assert [hp.values for hp in hps.space if hp.name == "patience_epochs"] == ([offered] if offered else [])
+
+
 def test_a_batch_size_that_the_task_declared_itself_stays(task: Task) -> None:
     hps = keras_tuner.HyperParameters()
     hps.Fixed("batch_size", 10)
@@ -64,7 +74,7 @@ def test_a_batch_size_that_the_task_declared_itself_stays(task: Task) -> None:
     assert len([hp for hp in hps.space if hp.name == "batch_size"]) == 1
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "adagrad"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_each_optimizer_has_its_own_rate_and_settings(name: str) -> None:
     hps = keras_tuner.HyperParameters()
     hps.values = {"optimizer": name, "schedule": "constant"}
@@ -73,12 +83,13 @@ def test_each_optimizer_has_its_own_rate_and_settings(name: str) -> None:
     own = {
         "adam": {"learning_rate"},
         "adamw": {"learning_rate", "weight_decay"},
-        "sgd": {"sgd_learning_rate", "sgd_momentum"},
-        "rmsprop": {"learning_rate"},
+        "momentum": {"momentum_learning_rate", "momentum", "sgd_weight_decay"},
+        "sgd": {"sgd_learning_rate", "sgd_weight_decay"},
+        "rmsprop": {"learning_rate", "weight_decay"},
         "adagrad": {"adagrad_learning_rate"},
     }
-    assert set(hps.values) == {"optimizer", "schedule", "label_smoothing"} | own[name]
-    assert type(made.optimizer).__name__.lower() == name
+    assert set(hps.values) == {"optimizer", "schedule", "loss", "label_smoothing"} | own[name]
+    assert type(made.optimizer).__name__.lower() == {"momentum": "sgd"}.get(name, name)
 
 
 def test_schedules_end_at_a_twentieth_of_the_rate_and_a_warm_up_begins_there() -> None:
@@ -93,8 +104,14 @@ def test_schedules_end_at_a_twentieth_of_the_rate_and_a_warm_up_begins_there() -
     assert warm[100] == pytest.approx(5e-4)
 
 
-def test_a_training_of_a_single_step_has_a_schedule_too() -> None:
-    assert all(np.isfinite(rates(compiled(steps=1, schedule="warm_up_cosine").optimizer, 3)))
+def test_the_step_schedule_drops_to_a_tenth_at_half_and_to_a_hundredth_at_three_quarters() -> None:
+    found = rates(compiled(schedule="step", learning_rate=1e-2).optimizer, 100)
+    assert [found[step] for step in (0, 50, 51, 75, 76, 100)] == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-4])
+
+
+@pytest.mark.parametrize("schedule", ["warm_up_cosine", "step"])
+def test_a_training_of_a_single_step_has_a_schedule_too(schedule: str) -> None:
+    assert all(np.isfinite(rates(compiled(steps=1, schedule=schedule).optimizer, 3)))
 
 
 def test_a_model_that_the_task_compiled_keeps_its_own_choices() -> None:

@@ -113,6 +113,24 @@ def test_a_no_after_the_last_epoch_comes_too_late(task: Task, few: Splits, tmp_p
     assert (trained.epochs, trained.stopped) == (EPOCHS, False)
 
 
+def test_a_training_ends_where_nothing_was_gained_for_so_long_and_is_no_longer_when_taken_up_again(
+    task: Task, few: Splits, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "c.npz"
+    for seed in (1, 99):
+        learner = KerasLearner(build(task, few, seed, rate=1e-6), Strategy(batch_size=300, patience_epochs=1))
+        learner.model.optimizer.learning_rate = 0.0
+        reports: list[int] = []
+
+        def note(epoch: int, accuracy: float, to: list[int] = reports) -> bool:
+            to.append(epoch)
+            return True
+
+        trained = train(learner, task, few, epochs=EPOCHS, seed=5, report=note, checkpoint=checkpoint)
+        assert (trained.epochs, trained.stopped) == (2, False)
+        assert reports == ([1, 2] if seed == 1 else [2])
+
+
 def test_a_loss_that_is_no_number_ends_the_training(task: Task, few: Splits, tmp_path: Path) -> None:
     model = build(task, few, 1)
     model.optimizer.learning_rate = float("nan")

@@ -46,7 +46,7 @@ class KerasModels:
         """Compiles the model, unless the task did: then its own choices hold."""
         # A task with a `fit` of its own asks for what that needs; a batch size of ours would take the place of its own.
         own = hasattr(task, "fit")
-        strategy = Strategy(_batch_size(hp)) if own else choose_strategy(hp, task, rows.labels)
+        strategy = Strategy(_batch_size(hp)) if own else choose_strategy(hp, task, rows.labels, max_epochs=max_epochs)
         compile_model(hp, model, task, steps=-(-len(rows) // strategy.batch_size) * max_epochs)
         return KerasLearner(model, strategy)
 

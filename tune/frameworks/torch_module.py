@@ -14,7 +14,7 @@ from evertune.task import Splits, Task
 from evertune.tensors import Array, Tensors
 from tune.frameworks.framework import AfterEpoch, Lesson, OwnFit
 from tune.frameworks.output import wrong_output
-from tune.frameworks.torch_optimizer import restore_state, state_of, torch_optimizer
+from tune.frameworks.torch_optimizer import decay_weights, restore_state, state_of, torch_optimizer
 from tune.losses import choose_loss
 from tune.optimization import Optimization, choose_optimization
 from tune.seeding import seed_generators
@@ -67,7 +67,7 @@ class TorchModules:
         """See `Framework.learner`."""
         if hasattr(task, "fit"):
             return TorchLearner(model, task, Strategy(_PREDICT_ROWS), None, None)
-        strategy = choose_strategy(hp, task, rows.labels)
+        strategy = choose_strategy(hp, task, rows.labels, max_epochs=max_epochs)
         steps = -(-len(rows) // strategy.batch_size) * max_epochs
         optimization = choose_optimization(hp, steps=steps)
         loss = choose_loss(hp, task).torch(logits=getattr(model, "returns_logits", False))
@@ -118,17 +118,21 @@ class TorchLearner:
         starts = list(_starts(len(lesson.labels), self._batch_size))
         total = 0.0
         for number, start in enumerate(starts):
+            rate = self._optimization.rate(epoch * len(starts) + number)
             for group in self._optimizer.param_groups:
-                group["lr"] = self._optimization.rate(epoch * len(starts) + number)
-            total += self._step(lesson, slice(start, start + self._batch_size))
+                group["lr"] = rate
+            shrink = rate * self._optimization.weight_decay
+            total += self._step(lesson, slice(start, start + self._batch_size), shrink)
         return total / len(lesson.labels)
 
-    def _step(self, lesson: Lesson, part: slice) -> float:
+    def _step(self, lesson: Lesson, part: slice, shrink: float) -> float:
         self._optimizer.zero_grad()
         losses = self._loss(self._call(lesson.inputs, part), _tensor(lesson.labels[part]))
         if lesson.weights is not None:
             losses = losses * _tensor(lesson.weights[part].astype(np.float32))
         losses.mean().backward()
+        if shrink:
+            decay_weights(self.model.parameters(), shrink)
         self._optimizer.step()
         return float(losses.detach().sum())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,16 +19,24 @@ def torch_optimizer(chosen: Optimization, parameters: Sequence[Any]) -> Any:
 
     rate = chosen.learning_rate
     match chosen.optimizer:
-        case "adamw":
-            return torch.optim.AdamW(parameters, rate, weight_decay=chosen.weight_decay)
+        case "momentum":
+            return torch.optim.SGD(parameters, rate, momentum=chosen.momentum, nesterov=True)
         case "sgd":
-            momentum = chosen.momentum
-            return torch.optim.SGD(parameters, rate, momentum=momentum, nesterov=momentum > 0)
+            return torch.optim.SGD(parameters, rate)
         case "rmsprop":
             return torch.optim.RMSprop(parameters, rate, alpha=_RMSPROP_DECAY)
         case "adagrad":
             return torch.optim.Adagrad(parameters, rate)
     return torch.optim.Adam(parameters, rate)
+
+
+def decay_weights(parameters: Iterable[Any], ratio: float) -> None:
+    """Makes every parameter smaller by `ratio`, before a step. Torch's own optimizers add to the gradient instead."""
+    import torch
+
+    with torch.no_grad():
+        for parameter in parameters:
+            parameter.mul_(1.0 - ratio)
 
 
 def state_of(optimizer: Any) -> dict[str, list[Array]]:

@@ -26,15 +26,15 @@ LOSSES: Mapping[str, Mapping[str, Maker]] = {
 
 
 def choose_loss(hp: Any, task: Task) -> Loss:
-    """The loss to train with: one of `Task.losses`, or the kind's default where that is empty.
+    """The loss to train with: one of `Task.losses`, or of all of the kind where that is empty.
 
-    Adds the hyperparameters of the loss, and `loss`, which one it is, where the task names several.
+    Adds the hyperparameters of the loss, and `loss`, which one it is, where there are several.
 
     Raises:
         TaskError: The kind has no loss of such a name; names those it has.
     """
     known = LOSSES.get(task.kind, {})
-    names = task.losses or tuple(known)[:1]
+    names = task.losses or tuple(known)
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         raise TaskError(

@@ -1,4 +1,4 @@
-"""Images: a multilayer perceptron or a small convolutional network."""
+"""Images: a multilayer perceptron, or one of three convolutional networks."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from typing import Any
 from evertune.errors import TaskError
 from evertune.task import Task
 from evertune.tensors import TensorSpec
-from tune.presets._layers import ACTIVATIONS, activate, dense, head
+from tune.presets._convolution import Convolutions
+from tune.presets._layers import ACTIVATIONS, dense, head
 
+FAMILIES = ("cnn", "mlp", "separable", "residual")
 _MOST_LAYERS = 3  # of convolutions
 _SMALLEST = 3  # side of an image into which a convolution fits
+_LARGE = 24  # side from which on the first convolution may halve the image
 
 
 def image(hp: Any, task: Task) -> Any:
-    """A multilayer perceptron or a small convolutional network; which, and how large, is for `hp` to say.
+    """A network for images; which, and how large, is for `hp` to say.
 
-    Convolutions have stride two in place of pooling: a quarter of the arithmetic, and one operator less in the graph.
+    - "cnn": convolutions of stride two in place of pooling: a quarter of the arithmetic, and one operator less.
+    - "mlp": fully connected layers.
+    - "separable": depthwise and pointwise convolutions in turn, as in MobileNet: few weights and little arithmetic.
+    - "residual": pairs of convolutions with a way around them, as in ResNet: deeper, slower, more accurate.
 
     Args:
         hp: `keras_tuner.HyperParameters`. Adds `family`, `activation`, `dropout`, and the sizes of the chosen family.
@@ -32,11 +38,12 @@ def image(hp: Any, task: Task) -> Any:
     import keras
 
     spec = _only_image(task)
-    family = hp.Choice("family", ["cnn", "mlp"])
+    family = hp.Choice("family", list(FAMILIES))
     activation = hp.Choice("activation", ACTIVATIONS)
     normalize = hp.Boolean("batch_normalization", default=True)
     inputs = keras.Input(spec.shape, dtype=spec.dtype, name=spec.name)
     x = keras.layers.Rescaling(1 / 255 if spec.dtype == "uint8" else 1.0)(inputs)
+    made = Convolutions(spec, activation, normalize)
     with hp.conditional_scope("family", ["mlp"]):
         layers = hp.Int("mlp_layers", 1, 3, default=2)
         units = hp.Int("mlp_units", 32, 256, sampling="log", default=128)
@@ -47,36 +54,28 @@ def image(hp: Any, task: Task) -> Any:
         filters = hp.Int("cnn_filters", 8, 32, sampling="log", default=16)
         units = hp.Int("cnn_units", 16, 128, sampling="log", default=64)
         if family == "cnn":
-            x = _convolutions(x, spec, layers, filters, activation, normalize)
-            x = dense(x, 1, units, activation, normalize)
+            x = dense(made.strided(x, layers, filters), 1, units, activation, normalize)
+    for name, network in (("separable", made.separable), ("residual", made.residual)):
+        with hp.conditional_scope("family", [name]):
+            halved = hp.Choice(f"{name}_first_stride", [2, 1] if _side(spec) >= _LARGE else [1])
+            stages = hp.Int(f"{name}_stages", 1, 3, default=2)
+            filters = hp.Int(f"{name}_filters", 8, 48, sampling="log", default=16)
+            if family == name:
+                x = network(x, stages, filters, halved)
     x = keras.layers.Dropout(hp.Float("dropout", 0.0, 0.5, step=0.1, default=0.1))(x)
     return keras.Model(inputs, head(x, task), name=task.name)
 
 
-def _convolutions(x: Any, spec: TensorSpec, layers: int, filters: int, activation: str, normalize: bool) -> Any:
-    """Filters double with every halving of the image, so that each layer costs about the same."""
-    import keras
-
-    # torch computes channels first: any other layout costs two transpositions a layer, in training and in the graph
-    first = keras.config.backend() == "torch"
-    height, width, *channels = spec.shape
-    if first and channels:
-        x = keras.layers.Permute((3, 1, 2))(x)
-    elif not channels:
-        x = keras.layers.Reshape((1, height, width) if first else (height, width, 1))(x)
-    layout, axis = ("channels_first", 1) if first else ("channels_last", -1)
-    for layer in range(layers):
-        x = keras.layers.Conv2D(filters * 2**layer, 3, strides=2, use_bias=not normalize, data_format=layout)(x)
-        x = activate(x, activation, normalize, axis)
-    return keras.layers.Flatten(data_format="channels_last")(x)
-
-
 def _deepest(spec: TensorSpec) -> int:
     """How often a 3x3 convolution of stride two fits before less than 2x2 is left."""
-    size, layers = min(size for size in spec.shape[:2] if size is not None), 0
+    size, layers = _side(spec), 0
     while (size - 3) // 2 + 1 >= 2 and layers < _MOST_LAYERS:
         size, layers = (size - 3) // 2 + 1, layers + 1
     return max(layers, 1)
+
+
+def _side(spec: TensorSpec) -> int:
+    return min(size for size in spec.shape[:2] if size is not None)
 
 
 def _only_image(task: Task) -> TensorSpec:

@@ -23,13 +23,13 @@ def dense(x: Any, layers: int, units: int, activation: str, normalize: bool) -> 
     return x
 
 
-def activate(x: Any, activation: str, normalize: bool, axis: int) -> Any:
-    """The activation, after a normalisation where that is asked for."""
+def activate(x: Any, activation: str | None, normalize: bool, axis: int) -> Any:
+    """The activation, if any, after a normalisation where that is asked for."""
     import keras
 
     if normalize:  # folded into the layer before it when the graph is optimised: free at serving
         x = keras.layers.BatchNormalization(axis=axis, momentum=_MOMENTUM)(x)
-    return keras.layers.Activation(activation)(x)
+    return x if activation is None else keras.layers.Activation(activation)(x)
 
 
 def head(x: Any, task: Task) -> Any:
@@ -39,6 +39,13 @@ def head(x: Any, task: Task) -> Any:
     (units,) = task.signature.outputs[0].shape
     found = keras.layers.Dense(units, activation=_OUTPUTS.get(task.kind))(x)
     return found * float(task.parameters["loss_scale"]) if task.kind == "regression" else found
+
+
+def answer(scores: Any, task: Task) -> Any:
+    """What the task's kind asks for, of one score a label."""
+    import keras
+
+    return keras.layers.Activation(_OUTPUTS[task.kind])(scores) if task.kind in _OUTPUTS else scores
 
 
 def step_of(task: Task, kind: type[StepT], preset: str) -> StepT:

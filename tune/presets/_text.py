@@ -1,4 +1,4 @@
-"""Texts: bag of embeddings, convolution, or attention."""
+"""Texts: bag of embeddings, convolution, recurrence, or attention."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from typing import Any
 from evertune.errors import TaskError
 from evertune.preprocessing import Text
 from evertune.task import Task
+from tune.presets._gru import gru
 from tune.presets._layers import ACTIVATIONS, dense, head, step_of
 
+FAMILIES = ("bag", "cnn", "gru", "transformer")
 _HEADS = 4  # of the attention; widths are multiples of it
 
 
 def text(hp: Any, task: Task) -> Any:
-    """A bag of embeddings, a convolution over them, or one block of attention; which, and how large, is for `hp`.
+    """A network for texts; which, and how large, is for `hp` to say.
 
-    Recurrent layers are not among them: their graphs are unrolled, with hundreds of nodes for a text of this length.
+    - "bag": the mean of the tokens' embeddings.
+    - "cnn": a convolution over them, and the largest answer of each filter.
+    - "gru": a recurrent layer over them, one operator of the graph, and its largest answers.
+    - "transformer": one or two encoder blocks, and the mean of what they give.
 
     Args:
         hp: `keras_tuner.HyperParameters`. Adds `family`, `embedding_width`, `dropout`, and the sizes of the family.
@@ -35,7 +40,7 @@ def text(hp: Any, task: Task) -> Any:
             f"presets.text needs one input; task {task.name!r} has {len(task.inputs)}",
             fix="Build the model yourself in Task.build.",
         )
-    family = hp.Choice("family", ["bag", "cnn", "attention"])
+    family = hp.Choice("family", list(FAMILIES))
     width = _HEADS * hp.Int("embedding_width", 4, 32, sampling="log", default=16)
     tokens = keras.Input((step.length,), dtype="int32", name=step.output)
     is_text = keras.ops.expand_dims(keras.ops.cast(keras.ops.not_equal(tokens, step.padding_id), "float32"), -1)
@@ -47,10 +52,15 @@ def text(hp: Any, task: Task) -> Any:
         if family == "cnn":
             found = keras.layers.Conv1D(filters, kernel, padding="same", activation="relu")(x)
             x = keras.ops.max(found * is_text, axis=1)  # of values that are never negative: padding cannot win
-    with hp.conditional_scope("family", ["attention"]):
-        hidden = hp.Int("attention_units", 32, 256, sampling="log", default=64)
-        if family == "attention":
-            x = _mean(_attention(x, is_text, width, hidden), is_text)
+    with hp.conditional_scope("family", ["gru"]):
+        recurrent = hp.Int("gru_units", 16, 128, sampling="log", default=32)
+        if family == "gru":
+            x = keras.ops.max((gru(recurrent)(x) + 1.0) * is_text, axis=1)  # of values above -1: likewise
+    with hp.conditional_scope("family", ["transformer"]):
+        blocks = hp.Int("transformer_blocks", 1, 2, default=1)
+        hidden = hp.Int("transformer_units", 32, 256, sampling="log", default=64)
+        if family == "transformer":
+            x = _mean(_encoded(x, is_text, width, blocks, hidden), is_text)
     if family == "bag":
         x = _mean(x, is_text)
     layers = hp.Int("layers", 0, 2, default=1)
@@ -68,14 +78,15 @@ def _mean(x: Any, is_text: Any) -> Any:
     return keras.ops.sum(x * is_text, axis=1) / count
 
 
-def _attention(x: Any, is_text: Any, width: int, hidden: int) -> Any:
-    """One encoder block. The convolution before it tells neighbours from strangers, as a position code would."""
+def _encoded(x: Any, is_text: Any, width: int, blocks: int, hidden: int) -> Any:
+    """Encoder blocks. The convolution before them tells neighbours from strangers, as a position code would."""
     import keras
 
     layers = keras.layers
     x = x + layers.Conv1D(width, 3, padding="same", activation="gelu")(x)
-    normalized = layers.LayerNormalization()(x)
     mask = keras.ops.greater(keras.ops.transpose(is_text, (0, 2, 1)), 0.5)
-    attend = layers.MultiHeadAttention(_HEADS, width // _HEADS)
-    x = x + attend(normalized, normalized, attention_mask=mask)
-    return x + layers.Dense(width)(layers.Dense(hidden, activation="gelu")(layers.LayerNormalization()(x)))
+    for _ in range(blocks):
+        normalized = layers.LayerNormalization()(x)
+        x = x + layers.MultiHeadAttention(_HEADS, width // _HEADS)(normalized, normalized, attention_mask=mask)
+        x = x + layers.Dense(width)(layers.Dense(hidden, activation="gelu")(layers.LayerNormalization()(x)))
+    return x
