@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import Any, Literal
 
 import optuna
@@ -93,16 +92,14 @@ class SamplerMemory:
             warnings.simplefilter("ignore", ExperimentalWarning)
             if objectives is not None:
                 self._study.tell(trial, list(objectives))
-            elif isinstance(self._study.sampler, optuna.samplers.GPSampler):
-                self._tell_gaussian_process(trial, record)
             else:
-                self._tell_parzen(trial, record)
+                self._tell_bad(trial, record)
 
     def forget(self, trial_id: str) -> None:
         """Takes a question back: its values were a duplicate, or are not all."""
         self._study.tell(self._asked.pop(trial_id), state=TrialState.FAIL)
 
-    def _tell_parzen(self, trial: optuna.Trial, record: TrialRecord) -> None:
+    def _tell_bad(self, trial: optuna.Trial, record: TrialRecord) -> None:
         if record.state != "pruned":
             trial.set_constraint("feasible", _FAILURE_VIOLATION if record.state == "failed" else 1.0)
         elif len(self._directions) == 1 and record.rung_metric is not None:
@@ -110,20 +107,6 @@ class SamplerMemory:
             sign = 1 if self._directions[0] == "maximize" else -1
             trial.report(sign * record.rung_metric, record.epochs)
         self._study.tell(trial, state=TrialState.PRUNED)
-
-    def _tell_gaussian_process(self, trial: optuna.Trial, record: TrialRecord) -> None:
-        """That sampler learns from values only: for a pruned trial the last rung metric, else the worst value so far.
-
-        A rung metric need not be what the objective is: it never counts for more than the median value so far.
-        """
-        seen = [each.value for each in self._study.get_trials(states=(TrialState.COMPLETE,)) if each.value is not None]
-        maximize = self._directions[0] == "maximize"
-        if record.state == "pruned" and record.rung_metric is not None and maximize:
-            self._study.tell(trial, min([record.rung_metric, *([median(seen)] if seen else [])]))
-        elif seen:
-            self._study.tell(trial, min(seen) if maximize else max(seen))
-        else:
-            self._study.tell(trial, state=TrialState.FAIL)
 
     def _walk(self, trial_id: str, space: list[Any]) -> dict[str, Any]:
         with warnings.catch_warnings():

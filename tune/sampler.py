@@ -1,17 +1,20 @@
-"""Which of Optuna's samplers answers."""
+"""Which sampler answers."""
 
 from __future__ import annotations
 
 import warnings
 
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, GPSampler, TPESampler
+from optuna.samplers import BaseSampler, TPESampler
+
+from tune.bayesian import BayesianSampler
 
 _GP_TRIALS = 100  # its cost per suggestion grows with the cube of the trials
+_GP_OBJECTIVES = 2
 
 
 def choose_sampler(*, conditional: bool, objectives: int, max_trials: int, seed: int) -> BaseSampler:
-    """A Gaussian process where the space is flat and small enough, else a tree-structured Parzen estimator.
+    """Gaussian processes where the space is flat and small enough, else a tree-structured Parzen estimator.
 
     Args:
         conditional: The space has hyperparameters that exist only under conditions; a Gaussian process would drop
@@ -20,11 +23,11 @@ def choose_sampler(*, conditional: bool, objectives: int, max_trials: int, seed:
         max_trials: Of the whole search.
         seed: Zero is a seed like any other.
     """
-    startup = max(3, min(10, max_trials // 3))
+    if not conditional and objectives <= _GP_OBJECTIVES and max_trials <= _GP_TRIALS:
+        # A hyperparameter that appears late is drawn at random: nobody can do anything about it.
+        return BayesianSampler(seed=seed, startup_trials=max(3, min(8, max_trials // 3)))
     with warnings.catch_warnings():
         # `group` models each set of parameters that occur together on its own; stable since 2020, still so marked.
         warnings.simplefilter("ignore", ExperimentalWarning)
-        if not conditional and objectives == 1 and max_trials <= _GP_TRIALS:
-            # A hyperparameter that appears late is drawn at random: nobody can do anything about it.
-            return GPSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
+        startup = max(3, min(10, max_trials // 3))
         return TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, group=conditional)
