@@ -48,7 +48,7 @@ class KerasTensorflowConverter:
 
     def architecture(self, model: Any, signature: Signature, kind: str) -> str | None:
         """See `Converter.architecture`: of TensorFlow's own graph, in which variables are inputs."""
-        forward = _Forward(model, signature)
+        forward = TensorflowForward(model, signature)
         try:
             refuse_host_side(model)
             forward.check()

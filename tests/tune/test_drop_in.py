@@ -297,9 +297,9 @@ def test_what_cannot_be_honoured_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(SearchError, match="neither a hypermodel nor a run_trial"):
         Tuner(objective="val_loss")
     with pytest.raises(SearchError, match="RandomSearchOracle is not the oracle"):
-        Tuner(build, oracle=keras_tuner.oracles.RandomSearchOracle("val_loss"))  # type: ignore[arg-type]  # the mistake
+        Tuner(build, oracle=keras_tuner.oracles.RandomSearchOracle("val_loss"))
     with pytest.raises(TypeError, match="positional"):
-        Tuner(build, "val_loss", 10)  # type: ignore[misc]  # max_trials of one, max_epochs of another
+        Tuner(build, "val_loss", 10)  # type: ignore[call-arg]  # max_trials of one, max_epochs of another
     monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
     with pytest.raises(SearchError, match="distribution"):
         tune.Tuner(build, "val_loss")
