@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evertune.bundle import Bundle, BundleStore
@@ -15,10 +13,8 @@ from evertune.settings import Project, TuneSettings
 from evertune.task import LabelledWindow
 from retune.challenger import Challenger, Order
 from retune.window import load_window
-from tune import Event, WarmStart, load_study, search, ship
-from tune.study import JOURNAL
+from tune import Event, WarmStart, search, ship
 
-_FORMER_TRIALS = 2  # of the champion's own study: what came next there may be what the changed world wants
 _log = logging.getLogger("evertune.retune")
 
 
@@ -49,11 +45,8 @@ def make_challenger(order: Order) -> Challenger:
 
 
 def warm_start(champion: Bundle, project: Project) -> WarmStart:
-    """The champion's hyperparameters and weights, then the next best of the study that it came from."""
-    folder = champion.training_path
-    weights = None if folder is None else folder / "weights.npz"
-    values = (*_incumbent(champion), *_former(champion, project))
-    return WarmStart(values, weights if values and weights is not None and weights.exists() else None)
+    """The champion's hyperparameters and weights, then the best of the study that it came from."""
+    return WarmStart.of_bundle(champion, project.studies)
 
 
 def _order_of(order: Order) -> tuple[RetuneJob, Rows]:
@@ -70,24 +63,6 @@ def _settings(project: Project, job: RetuneJob) -> TuneSettings:
         "seed": project.settings.tune.seed + job.id,
     }
     return project.settings.tune.model_copy(update=brief)
-
-
-def _incumbent(champion: Bundle) -> Iterator[Mapping[str, Any]]:
-    folder = champion.training_path
-    if folder is not None and (folder / "hyperparameters.json").exists():
-        yield json.loads((folder / "hyperparameters.json").read_bytes())
-
-
-def _former(champion: Bundle, project: Project) -> Iterator[Mapping[str, Any]]:
-    """Where that study is still on this machine."""
-    lineage = (champion.attestation() or {}).get("lineage", {})
-    name = lineage.get("study")
-    if not isinstance(name, str) or not (project.studies / name / JOURNAL).is_file():
-        return
-    used = lineage.get("trial", {}).get("trial_id")
-    others = [record for record in load_study(project.studies / name).pareto if record.trial_id != used]
-    for record in others[:_FORMER_TRIALS]:
-        yield record.hyperparameters
 
 
 def _chosen(bundle: Bundle) -> dict[str, Any]:

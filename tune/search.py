@@ -29,6 +29,8 @@ from tune.rungs import Rungs
 from tune.study import JOURNAL, Study, load_study, no_winner, ranked
 from tune.warm_start import WarmStart
 
+_BEGUN = "warm_start"  # in the journal's first entry
+
 
 def search(
     task_reference: str,
@@ -56,7 +58,7 @@ def search(
         settings: Trials, epochs, workers, seed, backend, timeout.
         limits: Models over them are not trained.
         export: How trials are scored.
-        warm_start: What is tried first.
+        warm_start: What is tried first. A search that goes on keeps what it began with; None is no wish for another.
         progress: Told what happens, in this thread.
         clock: Of events.
 
@@ -78,12 +80,12 @@ def search(
             backend=settings.backend,
             limits=limits,
             export=export,
-            warm_weights=None if warm_start is None or warm_start.weights is None else warm_start.weights.resolve(),
         )
-        journal = _open_journal(plan, _fingerprint(plan, splits, task))  # another search's folder is left as it is
+        # Another search's folder is left as it is.
+        journal, begun = _open_journal(plan, _fingerprint(plan, splits, task), warm_start)
         try:
             write_splits(splits, plan.data)
-            _run(journal, plan, task, splits, settings, warm_start or WarmStart(), progress, clock)
+            _run(journal, replace(plan, warm_weights=begun.weights), task, splits, settings, begun, progress, clock)
         finally:
             journal.close()
         study = load_study(folder)
@@ -121,6 +123,7 @@ def _run(
             rungs=Rungs(settings.max_epochs),
             max_total_epochs=settings.max_total_epochs or None,
             enqueue=warm_start.queue(),
+            enqueue_defaults=warm_start.defaults,
             journal=journal,
         )
         with _blame(plan):
@@ -201,14 +204,15 @@ def _fingerprint(plan: Plan, splits: Splits, task: Task) -> dict[str, Any]:
     }
 
 
-def _open_journal(plan: Plan, fingerprint: Mapping[str, Any]) -> Journal:
+def _open_journal(plan: Plan, fingerprint: Mapping[str, Any], wanted: WarmStart | None) -> tuple[Journal, WarmStart]:
+    """The journal, and the warm start with which its search began."""
     journal = Journal(plan.folder / JOURNAL)
     header = next((entry for entry in journal.entries if entry["event"] == "study"), None)
-    differences = [] if header is None else _differences(header["fingerprint"], fingerprint)
+    differences = [] if header is None else _differences(header, fingerprint, wanted)
     if differences and not any(entry["event"] == "started" for entry in journal.entries):
         journal.close()  # it ended before its first trial, in an error that was mended since: nothing is lost
         journal.path.unlink()
-        return _open_journal(plan, fingerprint)
+        return _open_journal(plan, fingerprint, wanted)
     if differences:
         journal.close()
         raise SearchError(
@@ -217,13 +221,23 @@ def _open_journal(plan: Plan, fingerprint: Mapping[str, Any]) -> Journal:
             folder=str(plan.folder),
         )
     if header is None:
-        journal.append("study", format_version=1, plan=plan.to_json(), fingerprint=fingerprint)
-    return journal
+        begun = (wanted or WarmStart()).kept_in(plan.folder)
+        journal.append(
+            "study", format_version=1, plan=plan.to_json(), fingerprint=fingerprint, warm_start=begun.to_json()
+        )
+        return journal, begun
+    if _BEGUN not in header:  # an older version's
+        return journal, (wanted or WarmStart()).kept_in(plan.folder)
+    return journal, WarmStart.from_json(header[_BEGUN], plan.folder)
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _differences(header: Mapping[str, Any], now: Mapping[str, Any], wanted: WarmStart | None) -> list[str]:
+    before, begun = header["fingerprint"], header.get(_BEGUN)
+    starts = []
+    if begun is not None and wanted is not None and begun["source"] != wanted.source:
+        starts = [f"it began with {begun['source'] or 'no warm start'}, not with {wanted.source}"]
     hashes = {"source_sha256": "the task's code", "data_sha256": "the data"}
-    return [
+    return starts + [
         f"{hashes[name]} changed since" if name in hashes else f"{name} was {before.get(name)!r} and is {value!r}"
         for name, value in now.items()
         if before.get(name) != value

@@ -15,11 +15,11 @@ from evertune.files import write_atomic
 from evertune.loading import load_task, source_digest
 from evertune.settings import Project
 from tune.dataset import open_splits
+from tune.former_best import write_former_best
 from tune.record import TrialRecord
 from tune.study import Study, no_winner, ranked
+from tune.warm_start import HYPERPARAMETERS
 from tune.weights import WEIGHTS
-
-HYPERPARAMETERS = "hyperparameters.json"
 
 
 def ship(
@@ -27,7 +27,8 @@ def ship(
 ) -> Bundle:
     """Exports the best trial once more, alone and with full measurement, and seals it.
 
-    Beside the bundle's content lie weights and hyperparameters, with which a re-tune starts. Where the full measurement
+    Beside the bundle's content lie weights, hyperparameters and the best configurations of the study, with which a
+    re-tune starts. Where the full measurement
     turns the best trial away (over the latency limit, say), the next best is tried.
 
     Args:
@@ -75,6 +76,7 @@ def _ship(study: Study, record: TrialRecord, store: BundleStore, lineage: Mappin
         training = Path(folder)
         shutil.copyfile(_weights(study, record), training / WEIGHTS)
         write_atomic(training / HYPERPARAMETERS, json.dumps(dict(record.hyperparameters), sort_keys=True).encode())
+        write_former_best(training, study.trials)
         return seal(
             result,
             task,
