@@ -111,6 +111,7 @@ def _run(
     pool = WorkerPool(plan, workers)
     try:
         pool.start()  # they import their framework while this process does the same
+        from tune.finals import hold_finals
         from tune.oracle import StudyOracle
         from tune.tuner import StudyTuner
 
@@ -132,6 +133,7 @@ def _run(
                 clock=clock,
             )
         tuner.search(pool)
+        hold_finals(pool, journal, tuner, task, splits, plan, settings, progress, clock)
         journal.append("finished", max_trials=settings.max_trials)
     finally:
         pool.close()

@@ -126,7 +126,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
             {
                 "trial_id": trial_id,
                 "hyperparameters": trial.hyperparameters.get_config(),
-                "warm": trial_id == "0" and oracle.origin(trial_id) == "warm start",
+                "warm": trial_id.partition(".")[0] == "0" and oracle.origin(trial_id) == "warm start",
             },
         )
 
@@ -167,8 +167,11 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
         self.oracle.end_trial(trial, record.ended(self.oracle.origin(record.trial_id), time.monotonic() - worker.since))
         self._exhausted = False
         kept = self.oracle.records[record.trial_id]
-        tidy(self._plan, list(self.oracle.records.values()))
+        self._tidy()
         self._tell(_ENDED[kept.state](self._clock(), kept.trial_id, kept))
+
+    def _tidy(self) -> None:
+        tidy(self._plan, list(self.oracle.records.values()))
 
     def _lost(self, pool: WorkerPool, worker: Worker) -> None:
         code = worker.process.returncode
@@ -176,7 +179,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
         if worker.trial_id is not None:
             failed = self.oracle.lose_trial(worker.trial_id)
             if failed is not None:
-                tidy(self._plan, list(self.oracle.records.values()))
+                self._tidy()
                 self._tell(TrialFailed(self._clock(), failed.trial_id, failed))
         elif not worker.ready:
             self._failed_start(worker)

@@ -80,4 +80,4 @@ def test_however_often_it_is_killed_no_trial_is_lost_none_comes_twice_and_no_wor
 
     assert workers_of(folder) == []
     assert {path.name for path in folder.glob("trials/*/*")} == {"weights.npz"}  # nothing half written stays
-    assert study.best.score is not None
+    assert study.best().trial.score is not None
