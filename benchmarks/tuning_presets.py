@@ -110,8 +110,8 @@ def _ours(reference: str, folder: Path, seed: int, end: float) -> dict[str, Any]
     return {
         "test": _accuracy(task, splits, bundle.session().run(splits.test.inputs)[task.signature.outputs[0].name]),
         "trials": sum(record.state in ("completed", "pruned") for record in found.trials),
-        "family": found.best.hyperparameters["family"],
-        "recipe": found.best.recipe,
+        "family": found.best().trial.hyperparameters["family"],
+        "recipe": found.best().trial.recipe,
     }
 
 

@@ -13,7 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.tables import hyperparameters, ratio, trials_table
-from tune.events import Event, SearchStarted, TrialEpoch, TrialPaused, TrialStarted, WorkerLost
+from tune.events import (
+    Event,
+    FinalEnded,
+    FinalsStarted,
+    SearchStarted,
+    TrialEpoch,
+    TrialPaused,
+    TrialStarted,
+    WorkerLost,
+)
 from tune.record import TrialRecord
 
 _SHOWN = 8  # trials in the live table
@@ -37,6 +46,7 @@ class SearchView:
         self._running: dict[str, _Running] = {}
         self._ended: list[TrialRecord] = []
         self._resumed, self._max_trials, self._lost = 0, 0, 0
+        self._finals, self._all_finals = 0, 0
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
 
     def __call__(self, event: Event) -> None:
@@ -48,6 +58,10 @@ class SearchView:
         elif isinstance(event, TrialEpoch):
             running = self._running[event.trial_id]
             running.epoch, running.accuracy = event.epoch, event.accuracy
+        elif isinstance(event, FinalsStarted):
+            self._finals, self._all_finals = 0, len(event.trial_ids) * event.seeds
+        elif isinstance(event, FinalEnded):
+            self._finals += 1
         elif isinstance(event, WorkerLost):
             self._lost += 1
             self._running.pop(event.trial_id or "", None)
@@ -72,6 +86,8 @@ class SearchView:
         bar = ProgressBar(total=max(self._max_trials, 1), completed=ended, width=40)
         states = Counter(record.state for record in self._ended)
         parts = [f"{ended} of {self._max_trials} trials", *(f"{count} {state}" for state, count in states.items())]
+        if self._all_finals:
+            parts.append(f"{self._finals} of {self._all_finals} trainings of the finalists")
         if self._lost:
             parts.append(f"{self._lost} workers lost and replaced")
         return Group(Text(", ".join(parts)), bar, self._in_training(), trials_table(best, title="best so far"))

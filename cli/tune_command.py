@@ -36,11 +36,13 @@ def tune(
     overrides = {"max_trials": max_trials, "max_epochs": max_epochs, "workers": workers, "seed": seed}
     found = _search(project, study, _with(project.settings.tune, overrides))
     picture = pareto_picture(found, project.runs / f"{study}-pareto.png")
+    choice = found.best()
     if json_output:
         print_json(
             {
                 "study": study,
-                "best": found.best.to_json(),
+                "best": choice.trial.to_json(),
+                "choice": choice.to_json(),
                 "pareto": [record.trial_id for record in found.pareto],
                 "trials": [record.to_json() for record in found.trials],
                 "picture": str(picture),
@@ -88,5 +90,7 @@ def _print(found: FinishedStudy, study: str, picture: str) -> None:
     console.print(
         f"None beats these in accuracy, latency and size at once: {best}. Picture: {picture}", highlight=False
     )
+    choice = found.best()
+    console.print(f"Ships {choice.reason}", highlight=False, markup=False)
     option = "" if study == "main" else f" --study {study}"
-    console.print(f"\nNext: evertune export{option} --promote   (ships trial {found.best.trial_id})", highlight=False)
+    console.print(f"\nNext: evertune export{option} --promote   (ships trial {choice.trial.trial_id})", highlight=False)

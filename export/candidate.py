@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evertune.statistics import Interval
+from evertune.tensors import Array
 from export.parity import Parity
 
 
@@ -26,6 +27,7 @@ class Candidate:
         load_seconds: From file to session; None where not measured.
         risk: Loss added that the validation rows are expected not to rule out, judged from other rows; see `choose`.
         accuracy: On validation rows: 1 - mean loss.
+        losses: Of each of those rows; None where they were not run.
         difference: Interval (95%) of the loss that the recipe adds to FP32's on the same rows; None for FP32.
         parity: Against the source model.
         refused: Why it is not shipped; None where it could be.
@@ -42,6 +44,7 @@ class Candidate:
     load_seconds: float | None = None
     risk: float = 0.0
     accuracy: float = float("nan")
+    losses: Array | None = field(repr=False, compare=False, default=None)
     difference: Interval | None = None
     parity: Parity | None = None
     refused: str | None = None

@@ -55,8 +55,8 @@ def export_model(
             the CPU and its latency is no limit; `export_for` says what is pending instead.
         limits: What the model may cost.
         seed: Of the order of rows in quantization-aware fine-tuning.
-        quick: Fewer recipes and timing rounds, at most 4,096 validation rows, memory only where it is limited, and no accuracy for a candidate that is
-            too slow anyway; for trials of a search.
+        quick: Fewer recipes and timing rounds, at most 4,096 validation rows, memory only where it is limited, and no
+            accuracy for a candidate that is too slow anyway; for trials of a search.
 
     Raises:
         ExportError: The model does not convert, does not fit the task, or no precision is within the limits.

@@ -93,6 +93,7 @@ def with_accuracy(
         replace(
             each,
             accuracy=1 - float(losses[each.recipe].mean()),
+            losses=losses[each.recipe],
             difference=None if each.recipe == FP32 else difference_of(losses[FP32], losses[each.recipe], allowance),
         )
         if each.recipe in losses

@@ -95,6 +95,24 @@ class WorkerLost:
     exit_code: int | None
 
 
+@dataclass(frozen=True)
+class FinalsStarted:
+    """The search has ended; these trials are trained again, each `seeds` times."""
+
+    at_seconds: float
+    trial_ids: tuple[str, ...]
+    seeds: int
+
+
+@dataclass(frozen=True)
+class FinalEnded:
+    """One of these trainings ended: "3.1" is the first of trial 3."""
+
+    at_seconds: float
+    trial_id: str
+    record: TrialRecord
+
+
 Event = (
     SearchStarted
     | TrialStarted
@@ -104,6 +122,8 @@ Event = (
     | TrialRejected
     | TrialFinished
     | TrialFailed
+    | FinalsStarted
+    | FinalEnded
     | WorkerLost
 )
 Progress = Callable[[Event], None]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from evertune.files import write_atomic
 from evertune.task import Splits, Task
 from export import (
     FP32,
@@ -26,6 +27,8 @@ from tune.space import active
 from tune.weights import WEIGHTS, load_arrays
 from tune.winner import keep_winner
 
+ARTIFACT = "model.onnx"
+"""Of a finalist, until it was timed beside the others."""
 _CHECKPOINT = "checkpoint.npz"
 
 EpochEnd = Callable[[Any, int, float], bool]
@@ -98,13 +101,16 @@ def execute(
             raise
         known = {key: error.details[key] for key in ("latency_seconds", "size_bytes")}
         return record("rejected", error=f"known when fitted: {error.message}", recipe=FP32, **known, **reached)
-    keep_winner(folder / WEIGHTS, learner, trained.accuracy)
     chosen = result.chosen
+    keep_winner(folder / WEIGHTS, learner, trained.accuracy, chosen.losses)
+    if "." in trial_id and not chosen.external_data:
+        write_atomic(folder / ARTIFACT, chosen.model_bytes)
     return record(
         "completed",
         score=chosen.accuracy,
         latency_seconds=chosen.latency_seconds[plan.limits.batch_rows],
         size_bytes=chosen.size_bytes,
+        memory_bytes=chosen.memory_bytes,
         recipe=chosen.recipe,
         candidates=[candidate.to_json() for candidate in result.candidates],
         **reached,
@@ -128,5 +134,6 @@ def _figures(footprint: Footprint | None) -> dict[str, Any]:
     return {
         "latency_seconds": footprint.latency_seconds,
         "size_bytes": footprint.size_bytes,
+        "memory_bytes": footprint.memory_bytes,
         "recipe": footprint.recipe,
     }

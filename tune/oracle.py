@@ -114,6 +114,9 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
     def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
         """Takes a rung metric (`val_accuracy` at epoch `step`), or the final metrics with the objective in them.
 
+        Beside a rung metric, other objectives than the first may stand: what is known of them before the end, such as
+        size and latency. Give them for all trials or for none; then trials are compared by Pareto fronts.
+
         Returns:
             The trial; its status is STOPPED where it should not go on.
 
@@ -122,15 +125,12 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         """
         with self._lock:
             trial = self.trials[trial_id]
-            if RUNG in metrics:
-                self._report(trial, step, float(metrics[RUNG]))
-            elif any(each.name in metrics for each in self.objectives):
+            rung = RUNG if RUNG in metrics else RUNG_METRIC
+            if rung == RUNG_METRIC and (self.objective.name in metrics or RUNG_METRIC not in metrics):
                 self._check_objective_found(metrics)
                 self._set_metrics(trial, metrics, step)
-            elif RUNG_METRIC in metrics:
-                self._report(trial, step, float(metrics[RUNG_METRIC]))
             else:
-                self._check_objective_found(metrics)
+                self._report(trial, step, float(metrics[rung]), self._costs(metrics))
             return trial
 
     def end_trial(self, trial: Trial, record: TrialRecord | None = None) -> None:
@@ -336,14 +336,21 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         self._proposals.mark(values, trial_id)
         return trial
 
-    def _report(self, trial: Trial, epoch: int, metric: float) -> None:
-        self._write("epoch", trial_id=trial.trial_id, epoch=epoch, metric=metric if math.isfinite(metric) else None)
-        self._rung(trial, epoch, metric)
+    def _costs(self, metrics: Mapping[str, float]) -> list[float]:
+        """Of objectives other than the first, as far as they are known: the smaller the better."""
+        others = [each for each in self.objectives[1:] if each.name in metrics]
+        return [float(metrics[each.name]) * (-1 if each.direction == "max" else 1) for each in others]
 
-    def _rung(self, trial: Trial, epoch: int, metric: float) -> None:
+    def _report(self, trial: Trial, epoch: int, metric: float, costs: Sequence[float]) -> None:
+        known = {"costs": list(costs)} if costs else {}
+        number = metric if math.isfinite(metric) else None
+        self._write("epoch", trial_id=trial.trial_id, epoch=epoch, metric=number, **known)
+        self._rung(trial, epoch, metric, costs)
+
+    def _rung(self, trial: Trial, epoch: int, metric: float, costs: Sequence[float]) -> None:
         set_metric(trial, RUNG, metric, epoch, direction="max")
         exempt = self._origins.get(trial.trial_id) == FINE_TUNE  # its weights are trained: no race for others
-        if not self._race.go_on(trial.trial_id, epoch, metric, exempt=exempt):
+        if not self._race.go_on(trial.trial_id, epoch, metric, costs, exempt=exempt):
             trial.status = TrialStatus.STOPPED
 
     def _set_metrics(self, trial: Trial, metrics: Mapping[str, float], step: int) -> None:
@@ -390,7 +397,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
                 self._remember(trial_id, values)
             case "epoch":
                 metric = math.nan if entry["metric"] is None else entry["metric"]
-                self._rung(self.trials[entry["trial_id"]], entry["epoch"], metric)
+                self._rung(self.trials[entry["trial_id"]], entry["epoch"], metric, entry.get("costs", ()))
             case "paused":
                 self._pause(TrialRecord.from_json(entry["record"]))
             case "resumed":

@@ -51,8 +51,9 @@ class Plan:
         return self.folder / "trials" / trial_id
 
     def trial_seed(self, trial_id: str) -> int:
-        """A seed for each trial, the same when it is run again."""
-        return self.seed * 100_003 + int(trial_id)
+        """A seed for each trial, the same when it is run again; "3.1", a later training of trial 3, has its own."""
+        number, _, again = trial_id.partition(".")
+        return self.seed * 100_003 + int(number) + int(again or 0) * 10_007
 
     def to_json(self) -> dict[str, Any]:
         """The plan as a message."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tune.record import TrialRecord
@@ -47,19 +48,20 @@ class Race:
         """How long the trial is trained at most, where it is taken as it is; else None."""
         return self._until.get(trial_id)
 
-    def go_on(self, trial_id: str, epoch: int, metric: float, *, exempt: bool) -> bool:
+    def go_on(self, trial_id: str, epoch: int, metric: float, costs: Sequence[float], *, exempt: bool) -> bool:
         """Counts the epoch and says whether the trial goes on.
 
         Args:
             trial_id: The trial.
             epoch: Done, counted from one.
             metric: Reached.
+            costs: Of other objectives, as far as they are known.
             exempt: Neither paused nor a measure for others.
         """
         self._epochs[trial_id] = max(epoch, self._epochs.get(trial_id, 0))  # some are reported, or done, again
         if epoch <= self._until.get(trial_id, 0) or self._rungs is None or exempt:
             return True  # trained again up to where it was, if its checkpoint was not kept
-        return self._rungs.go_on(trial_id, epoch=epoch, metric=metric) and not self.spent
+        return self._rungs.go_on(trial_id, epoch=epoch, metric=metric, costs=costs) and not self.spent
 
     def can_pause(self, record: TrialRecord) -> bool:
         """Whether a trial that was stopped may be taken up again: a number was its last word, at a rung or beyond."""

@@ -24,6 +24,7 @@ class TrialRecord:
         rung_metric: Last validation accuracy that the training framework reported; steers pruning, ranks nothing.
         latency_seconds: One row through the artifact: trained if completed, untrained if rejected or pruned.
         size_bytes: Of the artifact.
+        memory_bytes: By which loading and running it raise a process; None where no limit asks for it.
         recipe: Precision of the artifact.
         epochs: Trained.
         seconds: From start to end, wall clock.
@@ -40,6 +41,7 @@ class TrialRecord:
     rung_metric: float | None = None
     latency_seconds: float | None = None
     size_bytes: int | None = None
+    memory_bytes: int | None = None
     recipe: str | None = None
     epochs: int = 0
     seconds: float = 0.0

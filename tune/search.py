@@ -114,6 +114,7 @@ def _run(
     pool = _pool(plan, workers, settings)
     try:
         pool.start()  # they import their framework while this process does the same
+        from tune.finals import hold_finals
         from tune.oracle import StudyOracle
         from tune.tuner import StudyTuner
 
@@ -137,6 +138,7 @@ def _run(
                 clock=clock,
             )
         tuner.search(pool)
+        hold_finals(pool, journal, tuner, task, splits, plan, settings, progress, clock)
         journal.append("finished", max_trials=settings.max_trials, max_total_epochs=settings.max_total_epochs)
     finally:
         pool.close()

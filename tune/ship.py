@@ -14,10 +14,13 @@ from evertune.errors import ExportError, SearchError
 from evertune.files import write_atomic
 from evertune.loading import load_task, source_digest
 from evertune.settings import Project
+from tune.choice import Choice
+from tune.contender import Contender
 from tune.dataset import open_splits
 from tune.former_best import write_former_best
 from tune.record import TrialRecord
-from tune.study import Study, no_winner, ranked
+from tune.records import ranked
+from tune.study import Study
 from tune.warm_start import HYPERPARAMETERS
 from tune.weights import WEIGHTS
 
@@ -25,11 +28,11 @@ from tune.weights import WEIGHTS
 def ship(
     study: Study, project: Project, *, lineage: Mapping[str, Any] | None = None, store: BundleStore | None = None
 ) -> Bundle:
-    """Exports the best trial once more, alone and with full measurement, and seals it.
+    """Exports the trial of `Study.best` once more, alone and with full measurement, and seals it.
 
     Beside the bundle's content lie weights, hyperparameters and the best configurations of the study, with which a
-    re-tune starts. Where the full measurement
-    turns the best trial away (over the latency limit, say), the next best is tried.
+    re-tune starts. Where the full measurement turns it away (over the latency limit, say), the next most accurate trial
+    is tried.
 
     Args:
         study: Of `search` or `load_study`.
@@ -44,9 +47,10 @@ def ship(
     from tune.backend import fix_backend
 
     fix_backend(study.plan.backend)
-    candidates = [record for record in ranked(study.trials) if _weights(study, record).exists()]
-    if not ranked(study.trials):
-        raise no_winner(study.trials)
+    choice = study.best()
+    ranking = [choice.trial, *(record for record in ranked(study.trials) if record.trial_id != choice.trial.trial_id)]
+    kept = {record.trial_id: _kept(study, record) for record in ranking}
+    candidates = [record for record in ranking if kept[record.trial_id]]
     if not candidates:
         raise SearchError(
             f"the weights of {study.folder}'s best trials are gone", fix="Search again.", folder=str(study.folder)
@@ -55,14 +59,23 @@ def ship(
     first: ExportError | None = None
     for record in candidates:
         try:
-            return _ship(study, record, target, lineage or {})
+            return _ship(study, record, kept[record.trial_id][0], choice, target, lineage or {})
         except ExportError as error:
             first = first or error
     assert first is not None  # there was a candidate
     raise first
 
 
-def _ship(study: Study, record: TrialRecord, store: BundleStore, lineage: Mapping[str, Any]) -> Bundle:
+def _kept(study: Study, record: TrialRecord) -> list[str]:
+    """Trainings of a trial whose weights are on disk, the most accurate first."""
+    again = tuple(each for each in study.finals if each.trial_id.partition(".")[0] == record.trial_id)
+    trainings = Contender(record, again).trainings
+    return [each.trial_id for each in trainings if _weights(study, each.trial_id).exists()]
+
+
+def _ship(
+    study: Study, record: TrialRecord, training: str, choice: Choice, store: BundleStore, lineage: Mapping[str, Any]
+) -> Bundle:
     from export import export_for, seal
     from tune.hypermodel import TaskHyperModel
     from tune.winner import load_winner
@@ -70,32 +83,34 @@ def _ship(study: Study, record: TrialRecord, store: BundleStore, lineage: Mappin
     plan = study.plan
     task, splits = load_task(plan.reference, plan.root), open_splits(plan.data)
     hypermodel = TaskHyperModel(task, splits, plan.max_epochs)
-    model = load_winner(hypermodel, record.hyperparameters, plan, record.trial_id)
+    model = load_winner(hypermodel, record.hyperparameters, plan, training)
     result = export_for(model, task, splits, settings=plan.export, limits=plan.limits, seed=plan.seed)
     with tempfile.TemporaryDirectory() as folder:
-        training = Path(folder)
-        shutil.copyfile(_weights(study, record), training / WEIGHTS)
-        write_atomic(training / HYPERPARAMETERS, json.dumps(dict(record.hyperparameters), sort_keys=True).encode())
-        write_former_best(training, study.trials)
+        files = Path(folder)
+        shutil.copyfile(_weights(study, training), files / WEIGHTS)
+        write_atomic(files / HYPERPARAMETERS, json.dumps(dict(record.hyperparameters), sort_keys=True).encode())
+        write_former_best(files, study.trials)
         return seal(
             result,
             task,
             splits,
             store,
-            lineage={**_lineage(study, record), **lineage},
-            training=training,
+            lineage={**_lineage(study, record, training, choice), **lineage},
+            training=files,
             seed=plan.seed,
         )
 
 
-def _weights(study: Study, record: TrialRecord) -> Path:
-    return study.plan.trial_folder(record.trial_id) / WEIGHTS
+def _weights(study: Study, training: str) -> Path:
+    return study.plan.trial_folder(training) / WEIGHTS
 
 
-def _lineage(study: Study, record: TrialRecord) -> dict[str, Any]:
+def _lineage(study: Study, record: TrialRecord, training: str, choice: Choice) -> dict[str, Any]:
     return {
         "study": study.folder.name,
         "trial": {**record.to_json(), "candidates": []},  # the attestation has the full export's own
+        "training": training,
+        "choice": choice.to_json(),
         "trials": len(study.trials),
         "search": dict(study.fingerprint),
         "source_sha256": source_digest(study.plan.reference, study.plan.root),

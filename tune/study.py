@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from evertune.errors import SearchError
+from evertune.settings import LimitSettings
+from evertune.tensors import Array
+from tune.choice import Choice, choose
 from tune.journal import read_entries
-from tune.pareto import non_dominated
 from tune.plan import Plan
 from tune.record import TrialRecord
+from tune.records import no_winner, pareto_of, ranked
+from tune.weights import WEIGHTS, kept_losses
+
+__all__ = ["JOURNAL", "Study", "load_study", "no_winner", "pareto_of", "ranked"]
 
 JOURNAL = "journal.jsonl"
 
@@ -26,53 +31,44 @@ class Study:
         trials: In the order of their ends.
         plan: What was searched under which limits.
         fingerprint: Of task, data and settings.
+        finals: Trainings of the best trials with fresh seeds: "3.1" is the first one of trial 3.
+        latencies: Seconds of a batch by trial, of those trained again, measured alone and interleaved.
     """
 
     folder: Path
     trials: tuple[TrialRecord, ...]
     plan: Plan
     fingerprint: Mapping[str, Any]
+    finals: tuple[TrialRecord, ...] = ()
+    latencies: Mapping[str, float] = field(default_factory=dict)
 
-    @property
-    def best(self) -> TrialRecord:
-        """The completed trial whose artifact is most accurate; of equals the fastest.
+    def best(self, limits: LimitSettings | None = None) -> Choice:
+        """The trial that ships under these limits, and why; see `choose`.
+
+        Args:
+            limits: None: those of the search. Tighter ones leave out what is over them; looser ones let nothing in
+                that the search turned away.
 
         Raises:
-            SearchError: No trial completed.
+            SearchError: No trial completed, or none is within the limits.
         """
-        completed = ranked(self.trials)
-        if not completed:
-            raise no_winner(self.trials)
-        return completed[0]
+        return choose(
+            self.trials,
+            limits=limits or self.plan.limits,
+            allowance=self.plan.export.allowance_ratio,
+            finals=self.finals,
+            latencies=self.latencies,
+            losses=self.losses,
+        )
+
+    def losses(self, training: str) -> Array | None:
+        """Of each validation row, by the artifact of a training, in [0, 1]; None where its files are gone."""
+        return kept_losses(self.plan.trial_folder(training) / WEIGHTS)
 
     @property
     def pareto(self) -> list[TrialRecord]:
         """Completed trials that no other beats in accuracy, latency and size at once, the most accurate first."""
         return pareto_of(self.trials)
-
-
-def ranked(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Completed trials, the best first."""
-    completed = [record for record in records if record.state == "completed"]
-    return sorted(completed, key=lambda record: (-(record.score or 0.0), record.latency_seconds or 0.0))
-
-
-def pareto_of(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """See `Study.pareto`."""
-    completed = ranked(records)
-    costs = [(-(each.score or 0.0), each.latency_seconds or 0.0, float(each.size_bytes or 0)) for each in completed]
-    return [completed[index] for index in non_dominated(costs)]
-
-
-def no_winner(records: Sequence[TrialRecord]) -> SearchError:
-    """The error of a search in which no trial completed: how they ended, and the first reason."""
-    states = Counter(record.state for record in records)
-    reasons = [record.error for record in records if record.error]
-    first = reasons[0].strip().splitlines()[-1] if reasons else "no trial was started"
-    mostly_rejected = states["rejected"] > states["failed"]
-    fix = "Raise [limits], or let the task build smaller models." if mostly_rejected else "Correct the task."
-    counts = ", ".join(f"{count} {state}" for state, count in states.items()) or "0 trials"
-    return SearchError(f"no trial finished ({counts}); the first: {first}", fix=fix, reasons=reasons[:3])
 
 
 def load_study(folder: Path) -> Study:
@@ -87,4 +83,6 @@ def load_study(folder: Path) -> Study:
         raise SearchError(f"there is no study in {folder}", fix="Run `evertune tune` first.", folder=str(folder))
     trials = tuple(TrialRecord.from_json(entry["record"]) for entry in entries if entry["event"] == "ended")
     plan = Plan.from_json({**header["plan"], "folder": str(folder)})  # wherever it lies by now
-    return Study(folder, trials, plan, header["fingerprint"])
+    finals = tuple(TrialRecord.from_json(entry["record"]) for entry in entries if entry["event"] == "final")
+    timed = [entry["latency_seconds"] for entry in entries if entry["event"] == "timed"]
+    return Study(folder, trials, plan, header["fingerprint"], finals, timed[-1] if timed else {})

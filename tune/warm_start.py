@@ -69,7 +69,7 @@ class WarmStart:
         Raises:
             SearchError: No trial completed.
         """
-        best = study.best
+        best = study.best().trial
         weights = study.plan.trial_folder(best.trial_id) / WEIGHTS
         return cls._of(best.hyperparameters, former_best(study.trials), weights, f"study {study.folder.name}")
 

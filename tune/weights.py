@@ -52,3 +52,11 @@ def load_arrays(path: Path) -> dict[str, list[Array]]:
         for name in sorted(archive.files):
             groups.setdefault(name.rpartition("/")[0], []).append(archive[name])
     return groups
+
+
+def kept_losses(path: Path) -> Array | None:
+    """The losses of validation rows in an archive of `keep_winner`; nothing else of it is read."""
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as archive:
+        return archive["losses/0000"] if "losses/0000" in archive.files else None

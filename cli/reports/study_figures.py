@@ -57,7 +57,7 @@ def _hover(record: TrialRecord) -> str:
 def curves(study: Study, found: Curves) -> Any:
     """Validation accuracy by epoch; completed trials in colour, those stopped early pale."""
     made = figure(title="Learning curves", x="epoch", y="accuracy, by the training framework")
-    best = study.best.trial_id if any(each.state == "completed" for each in study.trials) else None
+    best = study.best().trial.trial_id if any(each.state == "completed" for each in study.trials) else None
     for record in study.trials:
         epochs = found.get(record.trial_id, {})
         if epochs:

@@ -101,7 +101,7 @@ def _plot(study: Study, shown: Sequence[str], path: Path) -> Path:
         heights = [float(each.score or each.rung_metric or 0.0) for each in chosen]
         axes.scatter([each.hyperparameters[shown[0]] for each in chosen], heights, marker=marker, label=label)
     axes.set(xlabel=shown[0].replace("_", " "), ylabel="validation accuracy")
-    if isinstance(study.best.hyperparameters[shown[0]], float):
+    if isinstance(study.best().trial.hyperparameters[shown[0]], float):
         axes.set_xscale("log")
     axes.legend()
     figure.savefig(path, dpi=120)

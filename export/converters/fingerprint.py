@@ -40,9 +40,9 @@ def _recorder(forward: TorchForward) -> Any:
     from torch.utils._python_dispatch import TorchDispatchMode  # what torch's own tools record calls with
     from torch.utils._pytree import tree_flatten
 
-    class Recorder(TorchDispatchMode):  # type: ignore[misc]  # torch leaves it untyped
+    class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it so
         def __init__(self) -> None:
-            super().__init__()
+            super().__init__()  # type: ignore[no-untyped-call]
             self.digest = hashlib.sha256()
             self._variables = {variable_address(each): number for number, each in enumerate(forward.variables())}
             self._names: dict[int, str] = {}

@@ -27,8 +27,8 @@ class Tracer:
 
     Exporting takes seconds and gives the same graph for every set of weights, so a model that was exported before (a
     trial exports before and after training), and a new model that computes the same as one that was, only get their
-    weights put into the kept graph. Inside `architectures_in`, graphs outlive the process. Whether that was right is proved by the parity check that every export passes;
-    where it fails, the caller asks again with `reuse=False`.
+    weights put into the kept graph. Inside `architectures_in`, graphs outlive the process. Whether that was right is
+    proved by the parity check that every export passes; where it fails, the caller asks again with `reuse=False`.
     """
 
     def __init__(self) -> None:

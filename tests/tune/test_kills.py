@@ -72,7 +72,7 @@ def check_whole(folder: Path) -> tuple[Study, list[dict[str, Any]]]:
 
     assert workers_of(folder) == []
     assert {path.name for path in folder.glob("trials/*/*")} == {"weights.npz"}  # nothing half written stays
-    assert study.best.score is not None
+    assert study.best().trial.score is not None
     return study, entries
 
 

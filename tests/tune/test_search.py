@@ -230,9 +230,9 @@ def test_shipping_seals_the_best_artifact_with_what_a_re_tune_starts_from(
 def test_where_the_best_cannot_ship_the_next_best_does(searched: Searched, project: Project, tmp_path: Path) -> None:
     shutil.copytree(searched.study.folder, tmp_path / "study")
     study = load_study(tmp_path / "study")
-    (study.plan.trial_folder(study.best.trial_id) / "weights.npz").unlink()
+    (study.plan.trial_folder(study.best().trial.trial_id) / "weights.npz").unlink()
     bundle = ship(study, project, store=BundleStore(str(tmp_path / "store")))
-    assert (bundle.attestation() or {})["lineage"]["trial"]["trial_id"] != study.best.trial_id
+    assert (bundle.attestation() or {})["lineage"]["trial"]["trial_id"] != study.best().trial.trial_id
     shutil.rmtree(tmp_path / "study" / "trials")
     with pytest.raises(SearchError, match="are gone"):
         ship(study, project)

@@ -31,12 +31,12 @@ def make_study(tmp_path: Path, make_plan: Callable[..., Plan]) -> MakeStudy:
 
 def test_the_best_is_the_most_accurate_and_of_equals_the_fastest(make_study: MakeStudy) -> None:
     study = make_study(completed("0", 0.8, 3e-5), completed("1", 0.9, 2e-5), completed("2", 0.9, 1e-5))
-    assert study.best.trial_id == "2"
+    assert study.best().trial.trial_id == "2"
 
 
 def test_trials_without_a_score_are_never_the_best(make_study: MakeStudy) -> None:
     study = make_study(TrialRecord("0", {}, "pruned", rung_metric=0.99), completed("1", 0.1))
-    assert study.best.trial_id == "1"
+    assert study.best().trial.trial_id == "1"
     assert [record.trial_id for record in study.pareto] == ["1"]
 
 
@@ -54,7 +54,7 @@ def test_a_search_without_a_winner_says_how_its_trials_ended(make_study: MakeStu
     failed = TrialRecord("0", {}, "failed", error="Traceback ...\nValueError: no")
     rejected = TrialRecord("1", {}, "rejected", error="not trained: too large")
     with pytest.raises(SearchError, match=r"no trial finished \(1 failed, 1 rejected\); the first: ValueError: no"):
-        print(make_study(failed, rejected).best)
+        print(make_study(failed, rejected).best())
     assert "Correct the task" in str(no_winner([failed, rejected]))
     assert "Raise [limits]" in str(no_winner([rejected]))
     assert "no trial was started" in str(no_winner([]))
