@@ -6,10 +6,11 @@ server transforms requests with what the bundle holds. It is never pickled.
 
 from evertune.preprocessing.categories import Categories
 from evertune.preprocessing.column import Column
+from evertune.preprocessing.hashed import Hashed
 from evertune.preprocessing.image import Image
 from evertune.preprocessing.numeric import Numbers
 from evertune.preprocessing.preprocessor import Preprocessor
 from evertune.preprocessing.step import Step
 from evertune.preprocessing.text import Text
 
-__all__ = ["Categories", "Column", "Image", "Numbers", "Preprocessor", "Step", "Text"]
+__all__ = ["Categories", "Column", "Hashed", "Image", "Numbers", "Preprocessor", "Step", "Text"]

@@ -69,7 +69,7 @@ class Categories:
         """
         vocabularies = []
         for name in names:
-            keys = (_key(value, name, row) for row, value in enumerate(columns[name]))
+            keys = (key_of(value, name, row) for row, value in enumerate(columns[name]))
             counts = Counter(key for key in keys if key is not None)
             order = sorted(counts, key=lambda key, counts=counts: (-counts[key], key))  # type: ignore[misc]  # mypy #15459
             vocabularies.append(tuple(key for key in order if counts[key] >= min_count)[:max_values])
@@ -98,7 +98,7 @@ class Categories:
         found = np.empty((len(values[self.names[0]]), len(self.names)), np.int32)
         for position, name in enumerate(self.names):
             index = self._indices[position]
-            found[:, position] = [index.get(_key(value, name, row), 0) for row, value in enumerate(values[name])]
+            found[:, position] = [index.get(key_of(value, name, row), 0) for row, value in enumerate(values[name])]
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -119,8 +119,12 @@ class Categories:
         return [{value: place for place, value in enumerate(each, 1)} for each in self.vocabularies]
 
 
-def _key(value: Any, name: str, row: int) -> str | None:
-    """The text under which a value is known; None where it is missing."""
+def key_of(value: Any, name: str, row: int) -> str | None:
+    """The text under which a value is known; None where it is missing.
+
+    Raises:
+        InputError: It is neither text nor a whole number.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, bool | np.bool_):

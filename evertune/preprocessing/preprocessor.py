@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from evertune.errors import InputError, TaskError
 from evertune.preprocessing.categories import Categories
 from evertune.preprocessing.column import Column
+from evertune.preprocessing.hashed import Hashed
 from evertune.preprocessing.image import Image
 from evertune.preprocessing.numeric import Numbers
 from evertune.preprocessing.step import Step
@@ -17,7 +18,7 @@ from evertune.preprocessing.text import Text
 from evertune.tensors import Tensors, TensorSpec
 
 FORMAT_VERSION = 1
-STEPS: dict[str, type[Step]] = {step.name: step for step in (Categories, Image, Numbers, Text)}
+STEPS: dict[str, type[Step]] = {step.name: step for step in (Categories, Hashed, Image, Numbers, Text)}
 _MOST_STEPS = 64
 
 StepT = TypeVar("StepT")

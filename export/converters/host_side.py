@@ -20,7 +20,7 @@ def refuse_host_side(model: Any) -> None:
         if kind in _LAYERS and type(layer).__module__.startswith("keras."):
             raise ExportError(
                 f"the model does not export to ONNX: layer {layer.name!r} is a {kind}, which has no operators in ONNX",
-                fix="Look texts and ids up before the model, in Task.preprocessor: docs/inputs.md.",
+                fix="Look texts and ids up, or hash them, before the model, in Task.preprocessor: docs/inputs.md.",
                 layer=layer.name,
                 operator=kind,
             )
