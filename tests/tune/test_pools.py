@@ -205,6 +205,19 @@ def test_a_new_worker_takes_the_place_of_one_that_ended(pool: Pool) -> None:
         assert {each["OMP_NUM_THREADS"] for each in environments} == {"1"}
 
 
+def test_a_worker_that_goes_with_its_node_is_not_to_blame(pool: Pool, request: pytest.FixtureRequest) -> None:
+    if not isinstance(pool, RayPool):
+        pytest.skip("its node is this machine")
+    events: list[tuple[Worker, list[Message] | None]] = []
+    wait_until(lambda: events.extend(pool.wait(0.1)) or all(worker.placed for worker in pool.workers))
+    request.getfixturevalue("cluster").do("remove")
+    wait_until(lambda: events.extend(pool.wait(0.1)) or any(messages is None for _, messages in events))
+    gone, _ = next(event for event in events if event[1] is None)
+    assert gone.blameless
+    assert gone not in pool.workers
+    assert len(pool.workers) == 1
+
+
 def test_closing_ends_all_of_them(pool: Pool) -> None:
     workers = list(pool.workers)
     pool.close()
@@ -219,7 +232,6 @@ def test_a_search_on_ray_outlives_its_driver_its_workers_and_gives_work_to_a_nod
     cluster: Cluster, root: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "study"
-    cluster.do("remove")
     run(root, folder, cluster.address, str(cluster.pid))  # its driver is killed
     told: list[Event] = []
     nodes: set[int] = set()
