@@ -89,6 +89,7 @@ class TuneSettings(_Section):
     max_trials: int = Field(default=20, ge=1)  # of a first search
     max_epochs: int = Field(default=10, ge=1)  # a trial
     max_total_epochs: int = Field(default=0, ge=0)  # of all trials; then the best are taken as they are; 0: no limit
+    objectives: tuple[str, ...] = ("accuracy",)  # then latency_seconds, size_bytes: trials are ranked by Pareto fronts
     workers: int = Field(default=2, ge=1)  # processes that train trials side by side; on Ray at most so many
     threads: int = Field(default=0, ge=0)  # of a worker; 0 shares the cores out among them, on Ray it is 1
     executor: str = Field(default="processes", pattern="^(processes|ray)$")  # workers on this machine, or on a cluster
@@ -99,6 +100,14 @@ class TuneSettings(_Section):
     trial_timeout_seconds: float = Field(default=1800, gt=0)  # then the trial counts as failed
     finalists: int = Field(default=3, ge=0, le=10)  # best trials that are trained again before one ships; 0: none
     finalist_seeds: int = Field(default=2, ge=1, le=10)  # trainings of each; none where all are over max_trials / 3
+
+    @field_validator("objectives")
+    @classmethod
+    def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = ("accuracy", "latency_seconds", "size_bytes")
+        if value[:1] != known[:1] or not set(value) <= set(known) or len(set(value)) < len(value):
+            raise ValueError(f'it is "accuracy", and after it any of {", ".join(known[1:])}')
+        return value
 
 
 class ExportSettings(_Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from evertune.files import write_atomic
@@ -44,6 +44,7 @@ def execute(
     *,
     warm: bool,
     on_epoch: EpochEnd,
+    on_measured: Callable[[Mapping[str, float]], None] = lambda figures: None,
     epochs: int | None = None,
 ) -> TrialRecord:
     """Build, measure untrained, reject or train and prune, export, score. Weights of a completed trial are kept.
@@ -56,6 +57,7 @@ def execute(
         splits: All but test are used.
         warm: Start from the incumbent's weights, if they fit.
         on_epoch: Asked after each epoch.
+        on_measured: Told latency and size before training, where they are known then.
         epochs: At most; None for those of the plan. Schedules are laid out for the plan's in any case.
 
     Raises:
@@ -75,6 +77,7 @@ def execute(
     untrained = _figures(footprint)
     if footprint is not None and footprint.over is not None:
         return record("rejected", error=f"not trained: {footprint.over}", **untrained)
+    on_measured(untrained)
     if warm and plan.warm_weights is not None:
         learner.assign(load_arrays(plan.warm_weights).get("weights", []))
 

@@ -23,7 +23,6 @@ from tune.rungs import Rungs
 
 _MOST_LOSSES = 3  # of a trial whose worker dies each time: then the trial is what kills it
 _REJECTED_FACTOR = 2  # rejected trials cost little and do not count, up to so many times `max_trials`
-_WORST = 1.0  # rank of a trial that failed or was rejected
 
 
 class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has no types
@@ -307,15 +306,11 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
 
     def _ranks(self) -> list[Known] | None:
         """What the forest learns from, where trials are on no common scale."""
-        if not self._race.active:
+        # A fine-tuned trial says more about the weights it began with than about its values.
+        records = {name: record for name, record in self.records.items() if self._origins[name] != FINE_TUNE}
+        ranks = self._race.ranks(records)
+        if ranks is None:
             return None
-        ranks = self._race.ranks()
-        if not ranks and any(record.state == "completed" for record in self.records.values()):
-            return None  # one epoch a trial, or a loop of the task's own that reports none
-        for trial_id, record in self.records.items():
-            # What ended before a rung diverged; an estimator of scikit-learn completes without one where it is exempt.
-            if record.state in ("failed", "rejected") or (record.state == "pruned" and trial_id not in ranks):
-                ranks[trial_id] = _WORST
         return [(self.trials[trial_id].hyperparameters.values, rank) for trial_id, rank in ranks.items()]
 
     def _start(self) -> Trial | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tune.record import TrialRecord
 from tune.rungs import Rungs
+
+_WORST = 1.0
 
 
 class Race:
@@ -24,11 +26,6 @@ class Race:
         self._waiting: dict[str, TrialRecord] = {}
         self._seconds: dict[str, float] = {}  # that a trial ran before it was paused
         self._until: dict[str, int] = {}
-
-    @property
-    def active(self) -> bool:
-        """Whether trials may be of unequal length."""
-        return self._rungs is not None
 
     @property
     def spent(self) -> bool:
@@ -108,7 +105,26 @@ class Race:
         if record.state == "failed" and self._rungs is not None:
             self._rungs.drop(record.trial_id)
 
-    def ranks(self) -> dict[str, float]:
-        """Of all trials that reached a rung, by id: 0 is the best, 1 the worst."""
+    def ranks(self, records: Mapping[str, TrialRecord]) -> dict[str, float] | None:
+        """Of all trials that say something, by id: 0 is the best, 1 the worst. None where none were compared at a rung.
+
+        Failed and rejected trials, and those that diverged before a rung, are the worst. A trial that completed without
+        a rung, such as a fit of scikit-learn, is as good as the best of those it beats, once others have completed.
+
+        Args:
+            records: Of ended trials.
+        """
         order = [] if self._rungs is None else self._rungs.order()
-        return {trial_id: place / max(1, len(order) - 1) for place, trial_id in enumerate(order)}
+        if not order:
+            return None
+        found = {trial_id: place / max(1, len(order) - 1) for place, trial_id in enumerate(order)}
+        scores = {each.trial_id: each.score for each in records.values() if each.score is not None}
+        compared = {trial_id: score for trial_id, score in scores.items() if trial_id in found}
+        for trial_id, score in scores.items():
+            if trial_id not in compared:
+                beaten = [found[other] for other, its in compared.items() if its <= score]
+                found[trial_id] = min(beaten, default=max((found[other] for other in compared), default=0.0))
+        for trial_id, record in records.items():
+            if record.state in ("failed", "rejected") or (record.state == "pruned" and trial_id not in found):
+                found[trial_id] = _WORST
+        return found

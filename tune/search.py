@@ -114,11 +114,13 @@ def _run(
     pool = _pool(plan, workers, settings)
     try:
         pool.start()  # they import their framework while this process does the same
+        from tune.costs import objectives_of
         from tune.finals import hold_finals
         from tune.oracle import StudyOracle
         from tune.tuner import StudyTuner
 
         oracle = StudyOracle(
+            objectives_of(settings.objectives),
             max_trials=settings.max_trials,
             seed=settings.seed,
             rungs=Rungs(settings.max_epochs),

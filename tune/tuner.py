@@ -13,6 +13,7 @@ from evertune.clock import Clock, system_clock
 from evertune.errors import SearchError
 from evertune.task import Splits, Task
 from tune.channel import Message
+from tune.costs import costs_of, with_costs
 from tune.events import (
     Event,
     Progress,
@@ -179,7 +180,8 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
         trial = self.oracle.trials[record.trial_id]
         if hyperparameters is not None:
             self.oracle.update_space(hyperparameters)
-        self.oracle.end_trial(trial, record.ended(self.oracle.origin(record.trial_id), time.monotonic() - worker.since))
+        ended = record.ended(self.oracle.origin(record.trial_id), time.monotonic() - worker.since)
+        self.oracle.end_trial(trial, with_costs(ended))
         self._exhausted = False
         self._tidy()
         kept = self.oracle.records.get(record.trial_id)
@@ -242,6 +244,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
         Raises:
             Exception: What the task's code or the export raises.
         """
+        known: dict[str, Any] = {}
         return execute(
             self.hypermodel,
             trial.hyperparameters,
@@ -250,7 +253,10 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
             self._splits,
             warm=warm,
             epochs=epochs,
-            on_epoch=lambda model, epoch, accuracy: self.on_epoch_end(trial, model, epoch, {RUNG_METRIC: accuracy}),
+            on_measured=known.update,
+            on_epoch=lambda model, epoch, accuracy: self.on_epoch_end(
+                trial, model, epoch, {RUNG_METRIC: accuracy, **costs_of(known)}
+            ),
         )
 
     def on_epoch_end(self, trial: Trial, model: Any, epoch: int, logs: dict[str, float] | None = None) -> bool:

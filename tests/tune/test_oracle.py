@@ -359,6 +359,21 @@ def test_a_spent_budget_starts_nothing_and_takes_the_best_as_they_are(open_oracl
     )
 
 
+def test_several_objectives_are_raced_by_fronts(open_oracle: Open) -> None:
+    objectives = [keras_tuner.Objective("accuracy", "max"), keras_tuner.Objective("size_bytes", "min")]
+    arguments: dict[str, Any] = {"objective": objectives, "rungs": Rungs(5)}
+    oracle = open_oracle(**arguments)
+    for accuracy, size in ((0.9, 9e6), (0.8, 9e6), (0.5, 1e3), (0.4, 2e3)):
+        trial = oracle.create_trial("tuner")
+        oracle.update_trial(trial.trial_id, {"val_accuracy": accuracy, "size_bytes": size}, step=1)
+        oracle.end_trial(trial)
+    order = ["0", "2", "1", "3"]  # the small one beats the one that is merely more accurate than it
+    assert [record.trial_id for record in oracle.paused()] == order
+    again = open_oracle(**{**arguments, "rungs": Rungs(5)})
+    again.reload()
+    assert [record.trial_id for record in again.paused()] == order
+
+
 def test_where_a_checkpoint_is_gone_a_trial_may_be_trained_again_to_where_it_was(open_oracle: Open) -> None:
     oracle = open_oracle(max_trials=50, rungs=Rungs(9), max_total_epochs=4)
     handed = [name for name, _ in race(oracle, epochs=9, limit=5)]
