@@ -24,6 +24,7 @@ class Axis:
 
     @property
     def categorical(self) -> bool:
+        """Whether values have no order."""
         return isinstance(self.distribution, CategoricalDistribution)
 
     @property

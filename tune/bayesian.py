@@ -14,6 +14,7 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import qmc
+from threadpoolctl import threadpool_limits
 
 from tune.acquisition import log_expected_hypervolume_improvement, log_expected_improvement
 from tune.axis import Axis
@@ -74,7 +75,8 @@ class BayesianSampler(BaseSampler):
         if len(ended) < self._startup_trials or completed < 2:
             point = self._sobol(list(axes.values()), len(past))
         else:
-            point = self._modelled(study, axes, past, ended)
+            with threadpool_limits(1):  # matrices are small: threads that wait for each other cost ten times as much
+                point = self._modelled(study, axes, past, ended)
         return {name: axis.decode(number) for (name, axis), number in zip(axes.items(), point, strict=True)}
 
     def _sobol(self, axes: Sequence[Axis], index: int) -> Array:

@@ -16,6 +16,7 @@ _JITTER = 1e-8
 _ITERATIONS = 50
 # Normal priors of the logarithms: mean, standard deviation, bounds.
 _LENGTH = (0.0, 1.0, math.log(0.05), math.log(20.0))  # in units of a hyperparameter's whole range
+_ADDITIVE = (math.log(0.5), 1.0, -6.0, 3.0)
 _AMPLITUDE = (math.log(0.5), 1.0, -6.0, 3.0)
 _NOISE = (math.log(0.01), 1.5, math.log(1e-5), math.log(0.5))
 
@@ -38,7 +39,7 @@ class GaussianProcess:
         self._points, self._targets, self._categorical = points, targets, categorical
         self._distances = self._apart(points)
         count = points.shape[1]
-        prior = np.array([_LENGTH] * count + [_AMPLITUDE, _AMPLITUDE, _NOISE])
+        prior = np.array([_LENGTH] * count + [_ADDITIVE, _AMPLITUDE, _NOISE])
         self._mean, self._deviation = prior[:, 0], prior[:, 1]
         found = minimize(
             self._loss,
