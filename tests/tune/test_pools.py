@@ -205,14 +205,14 @@ def test_a_new_worker_takes_the_place_of_one_that_ended(pool: Pool) -> None:
         assert {each["OMP_NUM_THREADS"] for each in environments} == {"1"}
 
 
-def test_a_worker_that_goes_with_its_node_is_not_to_blame(pool: Pool, request: pytest.FixtureRequest) -> None:
+def test_a_worker_that_goes_with_its_node_is_not_to_blame(
+    pool: Pool, backlog: Backlog, request: pytest.FixtureRequest
+) -> None:
     if not isinstance(pool, RayPool):
         pytest.skip("its node is this machine")
-    events: list[tuple[Worker, list[Message] | None]] = []
-    wait_until(lambda: events.extend(pool.wait(0.1)) or all(worker.placed for worker in pool.workers))
+    wait_until(lambda: pool.wait(0.1) is not None and all(worker.placed for worker in pool.workers))
     request.getfixturevalue("cluster").do("remove")
-    wait_until(lambda: events.extend(pool.wait(0.1)) or any(messages is None for _, messages in events))
-    gone, _ = next(event for event in events if event[1] is None)
+    gone, _ = following(pool, None, backlog)
     assert gone.blameless
     assert gone not in pool.workers
     assert len(pool.workers) == 1
