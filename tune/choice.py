@@ -31,7 +31,7 @@ class Choice:
             reports comes from test rows.
         reason: Why, for people.
         tied: More accurate ones that are within noise of the winner, which is faster or smaller.
-        contenders: All that were compared, the most accurate first.
+        contenders: Those within the limits that were compared, the most accurate first.
         pareto: Completed trials that no other beats in accuracy, latency and size at once.
     """
 
@@ -90,7 +90,7 @@ def choose(
     4. Of the tied, the fastest wins, if it is at least 1.1 times as fast as the most accurate; else the smallest of
        those as fast, if that is at least 1.1 times as small; else the most accurate.
     5. Of the winner's trainings the most accurate ships. Their differences are partly luck and partly real, and there
-       is nothing better to go by (docs/adr/0010).
+       is nothing better to go by (docs/adr/0009).
 
     The one-standard-error rule is that of L. Breiman, J. Friedman, R. Olshen and C. Stone, "Classification and
     regression trees" (1984), section 3.4.3, here of paired differences.
@@ -109,24 +109,24 @@ def choose(
     """
     if not ranked(trials):
         raise no_winner(trials)
-    compared = sorted(_compared(trials, finals, latencies or {}, losses), key=lambda each: -each.accuracy)
-    feasible = [each for each in compared if _over(each, limits) is None]
-    if not feasible:
+    compared = _compared(trials, finals, latencies or {}, losses)
+    within = [[each for each in group if _over(each, limits) is None] for group in compared]
+    feasible = next((group for group in within if group), None)
+    if feasible is None:
+        closest = compared[0][0]
         raise SearchError(
-            f"no trial is within the limits; the most accurate is trial {compared[0].trial.trial_id}: "
-            f"{_over(compared[0], limits)}",
+            f"no trial is within the limits; the most accurate is trial {closest.trial.trial_id}: "
+            f"{_over(closest, limits)}",
             fix="Raise [limits], or search under these.",
         )
-    best, noise = feasible[0], _seed_variance(compared)
+    best, noise = feasible[0], _seed_variance(feasible)
     tied = [each for each in feasible if each is best or _is_tied(each, best, noise, allowance)]
     winner = _cheapest(tied, best)
     ahead = [each for each in tied if each is not winner and each.accuracy >= winner.accuracy]
     ties = tuple(_tie(each, winner, noise) for each in ahead)
     reason = _reason(winner, best, ties, feasible)
-    trainings = winner.trainings
-    return Choice(
-        winner.trial, trainings[0].trial_id, winner.accuracy, reason, ties, tuple(compared), tuple(pareto_of(trials))
-    )
+    training, front = winner.trainings[0].trial_id, tuple(pareto_of(trials))
+    return Choice(winner.trial, training, winner.accuracy, reason, ties, tuple(feasible), front)
 
 
 def _compared(
@@ -134,7 +134,8 @@ def _compared(
     finals: Sequence[TrialRecord],
     latencies: Mapping[str, float],
     losses: Callable[[str], Array | None],
-) -> list[Contender]:
+) -> list[list[Contender]]:
+    """Finalists, and the others, which only count where no finalist is within the limits; the most accurate first."""
     again: dict[str, list[TrialRecord]] = {}
     for record in finals:
         again.setdefault(record.trial_id.partition(".")[0], []).append(record)
@@ -142,8 +143,10 @@ def _compared(
         Contender(record, tuple(again.get(record.trial_id, ())), latencies.get(record.trial_id), losses)
         for record in ranked(trials)
     ]
-    finalists = [each for each in found if each.fresh and all(run.state == "completed" for run in each.fresh)]
-    return finalists or [each for each in found if not each.fresh] or found
+    found.sort(key=lambda each: -each.accuracy)
+    sound = [each for each in found if all(run.state == "completed" for run in each.fresh)]
+    finalists, others = [each for each in sound if each.fresh], [each for each in sound if not each.fresh]
+    return [group for group in (finalists, others) if group] or [found]
 
 
 def _over(contender: Contender, limits: LimitSettings) -> str | None:

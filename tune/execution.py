@@ -24,7 +24,7 @@ from tune.plan import Plan
 from tune.record import TrialRecord
 from tune.seeding import seed_everything
 from tune.space import active
-from tune.weights import WEIGHTS, load_arrays
+from tune.weights import load_arrays
 from tune.winner import keep_winner
 
 ARTIFACT = "model.onnx"
@@ -105,7 +105,7 @@ def execute(
         known = {key: error.details[key] for key in ("latency_seconds", "size_bytes")}
         return record("rejected", error=f"known when fitted: {error.message}", recipe=FP32, **known, **reached)
     chosen = result.chosen
-    keep_winner(folder / WEIGHTS, learner, trained.accuracy, chosen.losses)
+    keep_winner(folder, learner, trained.accuracy, chosen.losses)
     if "." in trial_id and not chosen.external_data:
         write_atomic(folder / ARTIFACT, chosen.model_bytes)
     return record(

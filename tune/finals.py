@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from evertune.clock import Clock
+from evertune.errors import SearchError
 from evertune.settings import TuneSettings
 from evertune.task import Splits, Task
 from tune.events import Event, FinalEnded, FinalsStarted, Progress, WorkerLost
@@ -21,7 +22,7 @@ from tune.records import ranked
 from tune.retiming import measure_alone
 from tune.study import Study, load_study
 from tune.tuner import StudyTuner
-from tune.weights import WEIGHTS
+from tune.weights import LOSSES, WEIGHTS
 
 _MOST_LOSSES = 3  # as of a trial
 _SHARE = 3  # finals take at most one training for so many trials of the search
@@ -42,7 +43,7 @@ def trainings_of(settings: TuneSettings) -> int:
 
 
 def finalists_of(study: Study, count: int) -> list[TrialRecord]:
-    """The trial that would ship now, then the most accurate of those within the limits; fewer than two are none."""
+    """The trial that would ship now, then the most accurate of the others; where there are none, no finalist."""
     first = study.best().trial
     others = [record for record in ranked(study.trials) if record.trial_id != first.trial_id]
     found = [first, *others][:count]
@@ -90,10 +91,9 @@ def hold_finals(
         clock=clock,
         discover=False,
     )
-    tuner.search(pool)
-    pool.close()  # nothing trains while models are timed
+    tuner.search(pool)  # ends when all have ended: nothing trains while models are timed
     if set(study.latencies) != {record.trial_id for record in finalists}:
-        journal.append("timed", latency_seconds=measure_alone(plan, task, splits, finalists, oracle.records))
+        journal.append("timed", latency_seconds=measure_alone(plan, task, splits, oracle.trials))
     _tidy(plan, oracle.records.values())
 
 
@@ -203,13 +203,13 @@ def _tell(event: Event, tell: Progress) -> None:
         tell(FinalEnded(event.at_seconds, record.trial_id, record))
 
 
-def _tidy(plan: Plan, finals: Any) -> None:
-    """Only the winner's trainings stay, and of them the weights."""
-    winner = load_study(plan.folder).best().trial.trial_id
+def _tidy(plan: Plan, finals: Iterable[TrialRecord]) -> None:
+    """Of the winner's trainings weights stay; of all what compares them, so that the choice stays what it is."""
+    winner = ""
+    with suppress(SearchError):  # alone, all are over the latency limit
+        winner = load_study(plan.folder).best().trial.trial_id
     for record in finals:
-        folder = plan.trial_folder(record.trial_id)
-        if record.trial_id.partition(".")[0] != winner or record.state != "completed":
-            shutil.rmtree(folder, ignore_errors=True)
-        for path in folder.glob("*"):
-            if path.name != WEIGHTS:
+        kept = {LOSSES, WEIGHTS} if record.trial_id.partition(".")[0] == winner else {LOSSES}
+        for path in plan.trial_folder(record.trial_id).glob("*"):
+            if path.name not in kept:
                 path.unlink()

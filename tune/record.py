@@ -15,7 +15,7 @@ class TrialRecord:
     """One ended trial, as in the journal.
 
     Attributes:
-        trial_id: "0", "1", ... in the order of starts.
+        trial_id: "0", "1", ... in the order of starts; "0.1" is a later training of trial 0, for the finals.
         hyperparameters: Active values only.
         state: completed: trained and scored on its ONNX artifact. pruned: stopped at a rung. rejected: over a limit
             before training, or, of scikit-learn, when it was fitted. failed: exception, NaN, timeout or a worker that
@@ -29,7 +29,7 @@ class TrialRecord:
         epochs: Trained.
         seconds: From start to end, wall clock.
         error: Traceback, or why it was rejected.
-        origin: "fine-tune", "warm start", "default", "sampler".
+        origin: "fine-tune", "warm start", "default", "sampler"; "final" of a later training.
         candidates: Figures of all precisions, as in an attestation.
         metrics: Final metrics by name, where a search has other objectives than `score`.
     """

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tune.plan import Plan
 from tune.record import TrialRecord
 from tune.study import pareto_of, ranked
-from tune.weights import WEIGHTS
+from tune.weights import LOSSES, WEIGHTS
 
 _WAITING = 10  # of the best paused trials; any other is trained again, by a few epochs, where its turn comes
 _KEPT = 3  # of the best: the next one ships where a measurement alone on the machine turns the first away
@@ -17,8 +17,8 @@ _KEPT = 3  # of the best: the next one ships where a measurement alone on the ma
 def tidy(plan: Plan, records: Sequence[TrialRecord], paused: Sequence[TrialRecord] = ()) -> None:
     """Deletes the files of ended trials that are neither among the best nor on the Pareto front.
 
-    So a study of any length holds at most so many weights, and nothing else of an ended trial: neither its checkpoint
-    nor what a killed worker had half written. Of paused trials the checkpoints of the best stay.
+    So a study of any length holds at most so many weights, with what compares them, and nothing else of an ended trial:
+    neither its checkpoint nor what a killed worker had half written. Of paused trials the checkpoints of the best stay.
 
     Args:
         plan: Whose folder it is.
@@ -34,5 +34,5 @@ def tidy(plan: Plan, records: Sequence[TrialRecord], paused: Sequence[TrialRecor
             shutil.rmtree(folder, ignore_errors=True)
         elif folder.exists():
             for path in folder.iterdir():
-                if path.name != WEIGHTS:
+                if path.name not in (WEIGHTS, LOSSES):
                     path.unlink()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 
 from evertune.runtime import Session
 from evertune.task import Splits, Task
@@ -10,30 +10,27 @@ from export.measure import measure_latency
 from export.target import target_named
 from tune.execution import ARTIFACT
 from tune.plan import Plan
-from tune.record import TrialRecord
 
 _ROUNDS, _LOADS = 50, 10  # as in a full export
 
 
-def measure_alone(
-    plan: Plan, task: Task, splits: Splits, finalists: Sequence[TrialRecord], finals: Mapping[str, TrialRecord]
-) -> dict[str, float]:
+def measure_alone(plan: Plan, task: Task, splits: Splits, finals: Iterable[str]) -> dict[str, float]:
     """Seconds of one batch of `limits.batch_rows`, by trial, in interleaved rounds over several loads of each.
 
     Args:
         plan: Of the search.
         task: Declares inputs.
         splits: Calibration rows are run.
-        finalists: Trials of the search.
-        finals: Their trainings with fresh seeds; the artifact of the first that is on disk stands for each.
+        finals: Trainings with fresh seeds; of each trial the artifact of the first that is on disk.
 
     Returns:
         Without those that left no artifact.
     """
-    artifacts = {}
-    for record in finalists:
-        paths = [plan.trial_folder(each) / ARTIFACT for each in finals if each.partition(".")[0] == record.trial_id]
-        artifacts.update({record.trial_id: path.read_bytes() for path in paths[:1] if path.exists()})
+    artifacts: dict[str, bytes] = {}
+    for training in finals:
+        trial_id, path = training.partition(".")[0], plan.trial_folder(training) / ARTIFACT
+        if trial_id not in artifacts and path.exists():
+            artifacts[trial_id] = path.read_bytes()
     if not artifacts:
         return {}
 

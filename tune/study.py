@@ -15,7 +15,7 @@ from tune.journal import read_entries
 from tune.plan import Plan
 from tune.record import TrialRecord
 from tune.records import no_winner, pareto_of, ranked
-from tune.weights import WEIGHTS, kept_losses
+from tune.weights import LOSSES, load_arrays
 
 __all__ = ["JOURNAL", "Study", "load_study", "no_winner", "pareto_of", "ranked"]
 
@@ -63,7 +63,8 @@ class Study:
 
     def losses(self, training: str) -> Array | None:
         """Of each validation row, by the artifact of a training, in [0, 1]; None where its files are gone."""
-        return kept_losses(self.plan.trial_folder(training) / WEIGHTS)
+        path = self.plan.trial_folder(training) / LOSSES
+        return load_arrays(path)["losses"][0] if path.exists() else None
 
     @property
     def pareto(self) -> list[TrialRecord]:

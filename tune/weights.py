@@ -14,6 +14,8 @@ from evertune.tensors import Array
 
 WEIGHTS = "weights.npz"
 """Of a completed trial, in its folder."""
+LOSSES = "losses.npz"
+"""Beside it: of each validation row by the trial's artifact. By them trials are compared row by row."""
 
 
 def values_of(variables: Sequence[Any]) -> list[Array]:
@@ -52,11 +54,3 @@ def load_arrays(path: Path) -> dict[str, list[Array]]:
         for name in sorted(archive.files):
             groups.setdefault(name.rpartition("/")[0], []).append(archive[name])
     return groups
-
-
-def kept_losses(path: Path) -> Array | None:
-    """The losses of validation rows in an archive of `keep_winner`; nothing else of it is read."""
-    if not path.exists():
-        return None
-    with np.load(path, allow_pickle=False) as archive:
-        return archive["losses/0000"] if "losses/0000" in archive.files else None

@@ -16,22 +16,23 @@ from tune.frameworks import Learner
 from tune.hypermodel import TaskHyperModel
 from tune.plan import Plan
 from tune.seeding import seed_everything
-from tune.weights import WEIGHTS, load_arrays, save_arrays
+from tune.weights import LOSSES, WEIGHTS, load_arrays, save_arrays
 
 _SAME = 1e-6  # of accuracies: any row that is answered otherwise counts for more
 
 
-def keep_winner(path: Path, learner: Learner, accuracy: float, losses: Array | None = None) -> None:
+def keep_winner(folder: Path, learner: Learner, accuracy: float, losses: Array | None = None) -> None:
     """Writes what `load_winner` needs: weights, if the framework has any, and the accuracy that they reached.
 
     Args:
-        path: Of the archive.
+        folder: Of the trial.
         learner: Trained.
         accuracy: By the training framework.
         losses: Of the artifact on validation rows, by which trials are compared row by row.
     """
-    compared = [] if losses is None else [losses.astype(np.float32)]
-    save_arrays(path, weights=learner.weights(), accuracy=[np.array(accuracy)], losses=compared)
+    if losses is not None:
+        save_arrays(folder / LOSSES, losses=[losses.astype(np.float32)])
+    save_arrays(folder / WEIGHTS, weights=learner.weights(), accuracy=[np.array(accuracy)])
 
 
 def load_winner(hypermodel: TaskHyperModel, values: Mapping[str, Any], plan: Plan, trial_id: str) -> Any:

@@ -126,13 +126,13 @@ class Searched:
 
 @pytest.fixture(scope="session")
 def searched(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Searched:
-    """Six trials that count, of two epochs each, in two workers; one more is over the limit."""
+    """Six trials that count, of two epochs each, in two workers, and two finals; one more is over the limit."""
     events: list[Event] = []
     arguments: dict[str, Any] = {
         "project_root": root,
         "window": LabelledWindow(),
         "folder": tmp_path_factory.mktemp("studies") / "main",
-        "settings": TuneSettings(max_trials=6, max_epochs=2, workers=2, seed=3),
+        "settings": TuneSettings(max_trials=6, max_epochs=2, workers=2, seed=3, finalists=2, finalist_seeds=1),
         "limits": LIMITS,
         "export": ExportSettings(),
         "warm_start": WarmStart(({"units": 16, "rate": 1e-2, "gone": 1}, {"units": 4000, "rate": 1e-3})),

@@ -105,3 +105,5 @@ def test_a_finalist_that_fails_with_another_seed_or_is_too_slow_when_alone_is_ou
     steady = trained("0.1", range(0, 20))
     assert pick(good, sound, steady, again).trial.trial_id == "0"
     assert pick(good, sound, steady, again, latencies={"0": 2e-3}).trial.trial_id == "1"
+    other = trained("2", range(0, 50))
+    assert pick(good, other, steady, latencies={"0": 2e-3}).trial.trial_id == "2"

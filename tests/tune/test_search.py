@@ -17,7 +17,7 @@ from evertune.settings import Project, Settings, TuneSettings
 from evertune.task import LabelledWindow, Splits, Task
 from export import export_model
 from tune import Study, load_study, search, ship
-from tune.events import SearchStarted, TrialEpoch, TrialFinished, TrialPruned, TrialRejected, TrialStarted
+from tune.events import FinalEnded, SearchStarted, TrialEpoch, TrialFinished, TrialPruned, TrialRejected, TrialStarted
 from tune.hypermodel import TaskHyperModel
 from tune.journal import read_entries
 from tune.record import TrialRecord
@@ -66,11 +66,29 @@ def test_the_score_is_the_accuracy_of_the_exported_artifact(searched: Searched, 
             assert record.score == pytest.approx(result.candidate(str(record.recipe)).accuracy)
 
 
-def test_the_best_is_the_one_with_the_best_artifact(searched: Searched) -> None:
-    completed = of_state(searched.study, "completed")
-    assert searched.study.best.score == max(record.score or 0 for record in completed)
-    assert searched.study.best.score > 0.5
-    assert searched.study.best in searched.study.pareto
+def test_the_best_is_the_finalist_with_the_best_mean_or_one_within_noise_that_is_cheaper(searched: Searched) -> None:
+    study = searched.study
+    choice, latencies = study.best(), study.latencies
+    assert choice.accuracy > 0.5
+    assert choice.trial.trial_id in latencies
+    means = {each.trial.trial_id: each.accuracy for each in choice.contenders}
+    ahead = {trial_id for trial_id, mean in means.items() if mean > choice.accuracy}
+    assert ahead <= {each.trial_id for each in choice.tied}
+    assert all(0 < each.lead <= each.standard_error for each in choice.tied if each.trial_id in ahead)
+
+
+def test_finalists_are_trained_again_with_other_seeds_and_timed_alone(searched: Searched) -> None:
+    study = searched.study
+    finalists = {record.trial_id.partition(".")[0]: record for record in study.finals}
+    assert [record.trial_id for record in study.finals if "." not in record.trial_id] == []
+    assert len(study.finals) == len(finalists) == len(study.latencies) == 2
+    for trial_id, final in finalists.items():
+        trial = next(record for record in study.trials if record.trial_id == trial_id)
+        assert (final.hyperparameters, final.state, final.epochs) == (trial.hyperparameters, "completed", 2)
+        assert 0 < study.latencies[trial_id] < 1
+        assert final.rung_metric != trial.rung_metric  # another seed
+    told = [event.trial_id for event in searched.events if isinstance(event, FinalEnded)]
+    assert sorted(told) == sorted(record.trial_id for record in study.finals)
 
 
 def test_architectures_over_the_limit_are_turned_away_untrained(searched: Searched) -> None:
@@ -116,10 +134,11 @@ def test_it_tells_what_happens_while_it_happens(searched: Searched) -> None:
 def test_only_the_best_and_the_front_keep_files_and_only_weights(searched: Searched) -> None:
     study = searched.study
     ranked = sorted(of_state(study, "completed"), key=lambda record: -(record.score or 0))
-    allowed = {record.trial_id for record in (*ranked[:3], *study.pareto)}
+    winner = study.best()
+    allowed = {record.trial_id for record in (*ranked[:3], *study.pareto)} | {f"{winner.trial.trial_id}.1"}
     assert set(kept(study)) <= allowed
-    assert study.best.trial_id in kept(study)
-    assert {path.name for path in study.folder.glob("trials/*/*")} == {"weights.npz"}
+    assert winner.training in kept(study)
+    assert {path.name for path in study.folder.glob("trials/*/*")} == {"weights.npz", "losses.npz"}
 
 
 def test_a_study_can_be_read_wherever_it_lies(searched: Searched, tmp_path: Path) -> None:
@@ -212,27 +231,32 @@ def test_shipping_seals_the_best_artifact_with_what_a_re_tune_starts_from(
 ) -> None:
     study = searched.study
     bundle = ship(study, project, lineage={"by": "test"}, store=BundleStore(str(tmp_path / "store")))
-    best = study.best
+    choice = study.best()
+    best = choice.trial
     assert bundle.training_path is not None
     assert json.loads((bundle.training_path / "hyperparameters.json").read_bytes()) == dict(best.hyperparameters)
     sealed = load_arrays(bundle.training_path / "weights.npz")["weights"]
-    trained = load_arrays(study.plan.trial_folder(best.trial_id) / "weights.npz")["weights"]
+    trained = load_arrays(study.plan.trial_folder(choice.training) / "weights.npz")["weights"]
     assert all((one == two).all() for one, two in zip(sealed, trained, strict=True))
     lineage = (bundle.attestation() or {})["lineage"]
     assert lineage["by"] == "test"
     assert lineage["trial"]["trial_id"] == best.trial_id
     assert lineage["search"]["data_sha256"] == study.fingerprint["data_sha256"]
-    if bundle.manifest.recipe == best.recipe:
+    assert (lineage["training"], lineage["choice"]["reason"]) == (choice.training, choice.reason)
+    shipped = next(each for each in (*study.trials, *study.finals) if each.trial_id == choice.training)
+    if bundle.manifest.recipe == shipped.recipe:
         outputs = bundle.session().run(splits.validation.inputs)
-        assert 1 - row_losses(task.kind, outputs, splits.validation.labels).mean() == pytest.approx(best.score)
+        assert 1 - row_losses(task.kind, outputs, splits.validation.labels).mean() == pytest.approx(shipped.score)
 
 
 def test_where_the_best_cannot_ship_the_next_best_does(searched: Searched, project: Project, tmp_path: Path) -> None:
     shutil.copytree(searched.study.folder, tmp_path / "study")
     study = load_study(tmp_path / "study")
-    (study.plan.trial_folder(study.best().trial.trial_id) / "weights.npz").unlink()
+    winner = study.best().trial.trial_id
+    for path in study.folder.glob(f"trials/{winner}*/weights.npz"):
+        path.unlink()
     bundle = ship(study, project, store=BundleStore(str(tmp_path / "store")))
-    assert (bundle.attestation() or {})["lineage"]["trial"]["trial_id"] != study.best().trial.trial_id
+    assert (bundle.attestation() or {})["lineage"]["trial"]["trial_id"] != winner
     shutil.rmtree(tmp_path / "study" / "trials")
     with pytest.raises(SearchError, match="are gone"):
         ship(study, project)
