@@ -15,6 +15,7 @@ from export.converters.sklearn_graph import OPSET, with_boundary
 from export.converters.sklearn_rows import answer, class_places, is_regressor, matrix, width
 from export.converters.source import Predict, Source
 from export.graph import MOST_WEIGHTS_BYTES, finish_files
+from export.verify import check_width
 
 _OPSETS = {"": OPSET, "ai.onnx.ml": 3}
 
@@ -63,19 +64,26 @@ class SklearnConverter:
         columns = int(spec.shape[0] or 0)
         _require_fitted(model)
         _require_probabilities(model)
+        _require_inputs(model, width(signature.inputs))
+        places, labels = _places(model, columns, width(signature.inputs))
+        if labels > columns:
+            check_width((1, labels), signature)
         proto = _convert(model, width(signature.inputs))
         output = proto.graph.output[0 if is_regressor(model) else 1]
-        places = _places(model, columns, width(signature.inputs))
         bounded = with_boundary(proto, output.name, places, signature)
         files = finish_files(bounded, signature, most_bytes=most_bytes)
         return Source(files.model_bytes, self.forward(model, signature, kind), external_data=files.external_data)
 
 
-def _places(model: Any, outputs: int, columns: int) -> Array | None:
+def _places(model: Any, outputs: int, columns: int) -> tuple[Array | None, int]:
+    """Where each column that the estimator gives belongs, and how many the task needs for that."""
     if is_regressor(model):
-        return np.arange(outputs)
+        return np.arange(outputs), outputs
     example = model.predict_proba(np.zeros((1, columns), np.float32))
-    return None if isinstance(example, list) else class_places(model, example.shape[1])
+    if isinstance(example, list):
+        return None, len(example)
+    places = class_places(model, example.shape[1])
+    return places, int(places.max()) + 1
 
 
 def _convert(model: Any, columns: int) -> Any:
@@ -117,27 +125,48 @@ def _require_probabilities(model: Any) -> None:
         )
 
 
+def _require_inputs(model: Any, columns: int) -> None:
+    """Steps for texts, and estimators that were fitted on other columns."""
+    try:
+        (model.predict if is_regressor(model) else model.predict_proba)(np.zeros((1, columns), np.float32))
+    except Exception as error:  # whatever a step raises
+        where, layer = _where(model, _innermost(error, "self"))
+        raise ExportError(
+            f"the model does not run on {columns} columns of float32, as Task.inputs declares: {where}: {_line(error)}",
+            fix="Declare what it was fitted on. Texts and ids are looked up, or hashed, before the model, in "
+            "Task.preprocessor: docs/inputs.md.",
+            layer=layer,
+        ) from error
+
+
 def _explain(error: Exception, model: Any) -> ExportError:
-    culprit = _at_work(error)
-    name = type(model if culprit is None else culprit).__name__
-    step = next((key for key, value in getattr(model, "steps", ()) if value is culprit), None)
-    where = f"{name} (step {step!r})" if step else name
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    where, layer = _where(model, getattr(_innermost(error, "operator"), "raw_operator", None))
     return ExportError(
-        f"the model does not export to ONNX: {where}: {lines[0][:300]}",
-        fix=f"Replace {name}, or set its parameters so that skl2onnx knows it.",
-        layer=step or name,
+        f"the model does not export to ONNX: {where}: {_line(error)}",
+        fix=f"Replace {where.partition(' ')[0]}, or set its parameters so that skl2onnx knows it.",
+        layer=layer,
     )
 
 
-def _at_work(error: BaseException) -> Any:
-    """The estimator that skl2onnx was converting: the innermost one in the traceback."""
+def _where(model: Any, culprit: Any) -> tuple[str, str]:
+    """For people, and the name of the step or class."""
+    name = type(model if culprit is None else culprit).__name__
+    step = next((key for key, value in getattr(model, "steps", ()) if value is culprit), None)
+    return (f"{name} (step {step!r})", str(step)) if step else (name, name)
+
+
+def _innermost(error: BaseException, variable: str) -> Any:
+    """The estimator, or skl2onnx's operator of one, that was at work: the last one in the traceback."""
     found, trace = None, error.__traceback__
     while trace is not None:
-        operator = trace.tb_frame.f_locals.get("operator")
-        found = getattr(operator, "raw_operator", None) or found
+        value = trace.tb_frame.f_locals.get(variable)
+        found = value if hasattr(value, "raw_operator" if variable == "operator" else "get_params") else found
         trace = trace.tb_next
     return found
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 @contextmanager

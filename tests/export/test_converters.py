@@ -21,6 +21,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     VotingClassifier,
 )
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
@@ -118,8 +119,12 @@ def test_the_untrained_graph_is_used_again_with_new_weights(name: str) -> None:
 
 @pytest.mark.parametrize("name", HERE)
 def test_another_number_of_classes_is_refused_or_filled_with_zeros(name: str, images: Array) -> None:
-    wider = Signature(IMAGE.inputs, (TensorSpec("probabilities", "float32", (12,)),))
+    narrower, wider = (
+        Signature(IMAGE.inputs, (TensorSpec("probabilities", "float32", (count,)),)) for count in (8, 12)
+    )
     model = MODELS[name]()
+    with pytest.raises(ExportError, match=r"gives \[10\] values a row, the task has 8 labels"):
+        convert(model, narrower, {"image": images}, SETTINGS)
     if name == "sklearn":  # classes that no training row had
         _, session, _ = convert(model, wider, {"image": images}, SETTINGS)
         assert (session.run({"image": images})["probabilities"][:, 10:] == 0).all()
@@ -351,6 +356,24 @@ def test_what_skl2onnx_does_not_know_is_named(mixed: Tensors) -> None:
         convert(LinearSVC().fit(x, (x[:, 0] > 0).astype(int)), answers(2), mixed, SETTINGS)
     with pytest.raises(ExportError, match="is not fitted"):
         convert(GaussianNB(), answers(2), mixed, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "message"),
+    [
+        (make_pipeline(TfidfVectorizer(), GaussianNB()), ["win a prize", "see you"], r"TfidfVectorizer \(step 'tfid"),
+        (make_pipeline(StandardScaler(), Ridge()), np.eye(2, 3), r"StandardScaler \(step 'standardscaler'\): X has 11"),
+    ],
+    ids=["texts", "other columns"],
+)
+def test_what_does_not_run_on_the_declared_inputs_is_named_with_its_step(
+    model: Any, given: Any, message: str, mixed: Tensors
+) -> None:
+    steps = make_pipeline(*[step for _, step in model.steps[:-1]])
+    columns = steps.fit_transform(given)
+    model.steps[-1][1].fit(columns.toarray() if hasattr(columns, "toarray") else columns, [0, 1])
+    with pytest.raises(ExportError, match=rf"does not run on 11 columns.*{message}.*Task\.preprocessor"):
+        convert(model, answers(2), mixed, SETTINGS)
 
 
 class Table(Task):
