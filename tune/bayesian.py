@@ -146,12 +146,13 @@ def _costs(study: Study, trials: Sequence[FrozenTrial]) -> Array:
     """The smaller the better; shape (trials, objectives)."""
     signs = np.array([-1.0 if each == StudyDirection.MAXIMIZE else 1.0 for each in study.directions])
     completed = np.array([signs * each.values for each in trials if each.state == TrialState.COMPLETE])
-    worst, middle = completed.max(axis=0), np.median(completed, axis=0)
+    worst: Array = completed.max(axis=0)
+    middle: Array = np.median(completed, axis=0)
 
     def cost(trial: FrozenTrial) -> Array:
         if trial.state == TrialState.COMPLETE:
-            return signs * np.array(trial.values)
-        if not trial.intermediate_values or signs[0] > 0:
+            return np.asarray(signs * trial.values)
+        if trial.last_step is None or signs[0] > 0:
             return worst  # a rung metric is one that grows; of a loss it says nothing
         return np.clip(signs * trial.intermediate_values[trial.last_step], middle, worst)
 
