@@ -61,8 +61,9 @@ def export_foreign(project: Project, settings: ExportSettings, order: Order) -> 
 
 def _data(order: Order) -> tuple[Task, Splits]:
     from evertune.checks import check_splits
-    from evertune.loading import explain_in_task, load_task
+    from evertune.loading import load_task
     from evertune.task import LabelledWindow
+    from evertune.task_errors import explain_in_task
 
     with stage("reading the task's rows"):
         task = load_task(order.task, order.task_root, needs_build=False)

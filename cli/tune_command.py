@@ -16,6 +16,20 @@ _SHOWN, _EXPLAINED = 10, 3  # best trials
 
 
 def tune(
+    reference: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE.py:NAME]",
+            help="A Task, a keras_tuner.HyperModel or a function of hp, instead of project.task.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data", metavar="MODULE:FUNCTION", help="Returns (x, y); else the function data of FILE.py does."
+        ),
+    ] = None,
     max_trials: Annotated[int | None, typer.Option("--max-trials", min=1, help="Instead of tune.max_trials.")] = None,
     max_epochs: Annotated[int | None, typer.Option("--max-epochs", min=1, help="Instead of tune.max_epochs.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Instead of tune.workers.")] = None,
@@ -29,10 +43,10 @@ def tune(
     one that has ended goes on with a larger --max-trials. Another --study starts afresh.
     """
     from cli.output import print_json
-    from evertune.settings import load_project
+    from cli.typed_task import project_of
     from tune import pareto_picture
 
-    project = load_project()
+    project = project_of(reference, data)
     overrides = {"max_trials": max_trials, "max_epochs": max_epochs, "workers": workers, "seed": seed}
     found = _search(project, study, _with(project.settings.tune, overrides))
     picture = pareto_picture(found, project.runs / f"{study}-pareto.png")

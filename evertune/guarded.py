@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from evertune.errors import EvertuneError, TaskError
-from evertune.loading import explain_in_task
 from evertune.task import Task
+from evertune.task_errors import explain_in_task
 from evertune.tensors import Array, Tensors
 
 # Every guarded slice must pass the gate: with each one more, a good challenger passes less often.

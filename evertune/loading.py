@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib
 import importlib.util
 import inspect
 import re
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from evertune.class_weights import class_weight_problems
 from evertune.errors import EvertuneError, TaskError
+from evertune.hypermodels import adapt, is_hypermodel, plain_task
 from evertune.kinds import KINDS
 from evertune.task import Task
+from evertune.task_errors import explain_in_task
 from evertune.tensors import TensorSpec
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -25,12 +27,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 def load_task(reference: str, root: Path, *, needs_build: bool = True) -> Task:
     """Imports the file and makes the task.
 
-    The class may be a `Task`, or a `keras_tuner.HyperModel`, which is taken as it is: its `build` and `fit` are used,
-    and the one `Task` of the same file says what the data are (its own `build` may be left out).
+    The class may be a `Task`, or a `keras_tuner.HyperModel`, which is taken as it is: its `build` and `fit` are used.
+    An instance of one, or a function of `hp` that builds a model, will do as well. What the data are says the one
+    `Task` of the same file (its own `build` may be left out), or else a function `data`; see `evertune.plain_data`.
     The file's folder is put at the end of `sys.path`, so that it can import its neighbours.
 
     Args:
-        reference: "task.py:Digits"; the file is relative to `root`.
+        reference: "task.py:Digits"; the file is relative to `root`. "model.py:MyHyperModel@shop.load" names another
+            function for the data: of `shop.py` in the same folder, or of a module that can be imported.
         root: Folder of the project.
         needs_build: False where only the task's data and labels are asked for: `build` may then be missing.
 
@@ -44,20 +48,14 @@ def load_task(reference: str, root: Path, *, needs_build: bool = True) -> Task:
     path = (root / file).resolve()
     if not path.is_file():
         raise TaskError(f"there is no task file {path}", fix="Correct `task` under [project].", file=str(path))
-    found = _find(_import(path), name, path)
+    name, _, data = name.partition("@")
+    module = _import(path)
+    found = _find(module, name, path)
+    if is_hypermodel(found):
+        found = _adapted(found, name, data, module, path)
     task = _make(found if needs_build else _with_build(found), path)
     _check(task, path, found)
     return task
-
-
-def explain_in_task(error: BaseException, path: Path, doing: str) -> TaskError:
-    """A `TaskError` for what the user's own code raised, naming the last line of that file that was running."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
-    line = frames[-1].lineno if frames else getattr(error, "lineno", None)
-    where = f"{path}, line {line}" if line else str(path)
-    return TaskError(
-        f"{where}: {doing}: {type(error).__name__}: {error}", fix="Correct the task file.", file=str(path), line=line
-    )
 
 
 def source_digest(reference: str, root: Path) -> str:
@@ -86,9 +84,9 @@ def _import(path: Path) -> ModuleType:
     return module
 
 
-def _find(module: ModuleType, name: str, path: Path) -> type[Any]:
+def _find(module: ModuleType, name: str, path: Path) -> Any:
     found = getattr(module, name, None)
-    if isinstance(found, type):
+    if isinstance(found, type) or is_hypermodel(found):
         return found
     classes = [key for key, value in vars(module).items() if isinstance(value, type) and value is not Task]
     close = difflib.get_close_matches(name, classes, n=1) or classes[-1:]
@@ -97,9 +95,7 @@ def _find(module: ModuleType, name: str, path: Path) -> type[Any]:
 
 
 def _make(found: type[Any], path: Path) -> Task:
-    if _is_hypermodel(found):
-        return _adapt(found, path)
-    if not issubclass(found, Task):
+    if not isinstance(found, type) or not issubclass(found, Task):
         raise _broken(path, found, "is neither a Task nor a HyperModel", "Derive it from evertune.task.Task.")
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     if missing:
@@ -123,58 +119,39 @@ def _no_build(self: Any, hp: Any) -> Any:
     raise TaskError(f"{type(self).__name__} has no build", fix="Define build, which the search needs.")
 
 
-def _is_hypermodel(found: type[Any]) -> bool:
-    """Without importing KerasTuner: a class that derives from its `HyperModel` has it loaded."""
-    return any(base.__name__ == "HyperModel" and base.__module__.startswith("keras_tuner.") for base in found.__mro__)
-
-
-def _adapt(hypermodel_type: type[Any], path: Path) -> Task:
-    """A task that takes its data from the file's `Task` and its model from the `HyperModel`."""
+def _adapted(found: Any, name: str, data: str, module: ModuleType, path: Path) -> type[Task]:
+    """A task that takes its data from the file and its model from `found`."""
     tasks = [
         value
-        for value in vars(sys.modules[hypermodel_type.__module__]).values()
-        if isinstance(value, type) and issubclass(value, Task) and value.__module__ == hypermodel_type.__module__
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Task) and value.__module__ == module.__name__
     ]
-    if len(tasks) != 1:
+    if len(tasks) == 1 and not data:
+        return adapt(found, name, tasks[0], path)
+    function = _data_function(module, data or "data", path)
+    if function is None:
         raise _broken(
             path,
-            hypermodel_type,
-            f"is a HyperModel, and the file has {len(tasks)} Tasks to say what its data are",
-            "Define one Task with name, labels, inputs and load() beside it; it needs no build().",
+            found,
+            f"is a HyperModel, and the file has {len(tasks)} Tasks and no function {data or 'data'!r} to say what its "
+            "data are",
+            "Define data() beside it, which returns (x, y), or name a function: evertune tune FILE.py:Class --data "
+            "module:function.",
         )
-    try:
-        hypermodel = hypermodel_type()
-    except Exception as error:
-        raise explain_in_task(error, path, f"{hypermodel_type.__name__}() failed") from error
-    content: dict[str, Any] = {
-        "hypermodel": hypermodel,
-        "build": lambda self, hp: hypermodel.build(hp),
-        "__doc__": hypermodel_type.__doc__,
-        "__module__": hypermodel_type.__module__,
-    }
-    own = [base for base in hypermodel_type.__mro__ if not base.__module__.startswith("keras_tuner")]
-    if any("fit" in vars(base) for base in own):
-        content["fit"] = _fit
-    return _make(type(hypermodel_type.__name__, (tasks[0],), content), path)
+    return adapt(found, name, plain_task(name, function), path)
 
 
-def _fit(self: Any, hp: Any, model: Any, train: Any, validation: Any, epochs: int, callbacks: list[Any]) -> Any:
-    """Calls `HyperModel.fit` the way `Tuner.search(x, y, validation_data=...)` would have."""
-    inputs, validation_inputs = (
-        next(iter(rows.inputs.values())) if len(rows.inputs) == 1 else rows.inputs for rows in (train, validation)
-    )
-    extra = {} if (train.weights == train.weights[:1]).all() else {"sample_weight": train.weights}
-    return self.hypermodel.fit(
-        hp,
-        model,
-        inputs,
-        train.labels,
-        validation_data=(validation_inputs, validation.labels),
-        epochs=epochs,
-        callbacks=callbacks,
-        verbose=0,
-        **extra,
-    )
+def _data_function(module: ModuleType, name: str, path: Path) -> Any:
+    """`name` of the file itself, or "module.name" of a neighbour or of what is installed."""
+    other, _, last = name.rpartition(".")
+    if other:
+        neighbour = path.parent.joinpath(*other.split(".")).with_suffix(".py")
+        try:
+            module = _import(neighbour) if neighbour.is_file() else importlib.import_module(other)
+        except ImportError as error:
+            raise explain_in_task(error, path, f"the module {other!r} of the data does not import") from error
+    found = getattr(module, last, None)
+    return found if callable(found) else None
 
 
 def _check(task: Task, path: Path, found: type[Any]) -> None:
@@ -202,10 +179,15 @@ def _problems(task: Task) -> list[tuple[str, str]]:
     return problems
 
 
-def _broken(path: Path, found: type[Any], problem: str, fix: str) -> TaskError:
+def _broken(path: Path, found: Any, problem: str, fix: str) -> TaskError:
     try:
         line: int | None = inspect.getsourcelines(found)[1]
     except (OSError, TypeError):
         line = None
     where = f"{path}, line {line}" if line else str(path)
-    return TaskError(f"{where}: class {found.__name__} {problem}", fix=fix, file=str(path), line=line)
+    return TaskError(f"{where}: {_called(found)} {problem}", fix=fix, file=str(path), line=line)
+
+
+def _called(found: Any) -> str:
+    name = getattr(found, "__name__", type(found).__name__)
+    return f"class {name}" if isinstance(found, type) else name

@@ -14,9 +14,10 @@ from evertune.class_weights import with_class_weights
 from evertune.clock import Clock, system_clock
 from evertune.errors import EvertuneError, SearchError
 from evertune.guarded import guarded_slices
-from evertune.loading import explain_in_task, load_task, source_digest
+from evertune.loading import load_task, source_digest
 from evertune.settings import ExportSettings, LimitSettings, TuneSettings
 from evertune.task import LabelledWindow, Splits, Task
+from evertune.task_errors import explain_in_task
 from tune.backend import fix_backend
 from tune.dataset import digest, write_splits
 from tune.events import Progress, SearchStarted

@@ -83,8 +83,8 @@ def _of_task(bundle: Bundle, task: str | None, most: int) -> tuple[Rows | None, 
 
 
 def _test_rows(task: Task, file: Path) -> Rows:
-    from evertune.loading import explain_in_task
     from evertune.task import LabelledWindow
+    from evertune.task_errors import explain_in_task
 
     try:
         return task.data(LabelledWindow()).test
