@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from tune.extrapolation import extrapolate
 from tune.fronts import by_fronts
 
 Costs = tuple[float, ...]
@@ -18,8 +19,8 @@ class Rungs:
     """Asynchronous successive halving whose first rung is one epoch; a trial that is not good enough is paused.
 
     A trial that reaches a rung goes on if it is in the best quarter of all that have reached it so far. Else it waits:
-    when more trials have come, it may be in the best quarter of those. What counts is the best epoch so far, whose
-    weights a trial ends with. Rungs lie at 1, 3, 9, ... epochs, up to two thirds of all: later, little is left to save.
+    when more trials have come, it may be in the best quarter of those. What counts is where a trial seems to end
+    (`extrapolate`). Rungs lie at 1, 3, 9, ... epochs, up to two thirds of all: later, little is left to save.
 
     After one epoch the order of trials is already most of the truth: "one epoch, then train the best" matched Hyperband
     at a tenth of the compute in Egele et al. 2023, "Is One Epoch All You Need For Multi-Fidelity Hyperparameter
@@ -51,7 +52,7 @@ class Rungs:
     maximize: bool = True
     finalists: int = 3
     _reached: dict[int, dict[str, Costs]] = field(default_factory=lambda: defaultdict(dict))
-    _best_so_far: dict[str, float] = field(default_factory=dict)
+    _curves: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     _promoted: dict[str, int] = field(default_factory=dict)
 
     def go_on(self, trial_id: str, *, epoch: int, metric: float, costs: Sequence[float] = ()) -> bool:
@@ -66,11 +67,13 @@ class Rungs:
         if not all(math.isfinite(each) for each in (metric, *costs)):
             self.drop(trial_id)
             return False
-        loss = -metric if self.maximize else metric
-        self._best_so_far[trial_id] = loss = min(loss, self._best_so_far.get(trial_id, loss))
-        if not self.is_rung(epoch):
+        self._curves[trial_id][epoch] = -metric if self.maximize else metric
+        if not self.is_rung(epoch) and epoch != self.max_epochs:
             return True
-        self._reached[epoch].setdefault(trial_id, (loss, *costs))
+        expected = extrapolate(self._curves[trial_id], epoch, self.max_epochs)
+        self._reached[epoch].setdefault(trial_id, (expected, *costs))
+        if epoch == self.max_epochs:
+            return True
         if epoch <= self._promoted.get(trial_id, 0):
             return True
         if trial_id not in self._best(epoch, len(self._reached[epoch]) // self.factor):
