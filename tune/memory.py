@@ -27,11 +27,12 @@ class SamplerMemory:
         directions: For each objective.
         max_trials: Of the search; decides the sampler.
         seed: Of the sampler.
+        enqueued: See `choose_sampler`.
     """
 
-    def __init__(self, *, directions: Sequence[Direction], max_trials: int, seed: int) -> None:
+    def __init__(self, *, directions: Sequence[Direction], max_trials: int, seed: int, enqueued: int = 0) -> None:
         self._directions = list(directions)
-        self._max_trials = max_trials
+        self._max_trials, self._enqueued = max_trials, enqueued
         self._seed = seed
         self._conditional: bool | None = None
         self._asked: dict[str, optuna.Trial] = {}
@@ -129,6 +130,7 @@ class SamplerMemory:
             objectives=len(self._directions),
             max_trials=self._max_trials,
             seed=self._seed,
+            enqueued=self._enqueued,
         )
 
 

@@ -49,7 +49,8 @@ class Proposals:
         self._queue = [each if isinstance(each, Proposal) else Proposal(each, "warm start") for each in enqueue]
         self._queue += [Proposal({}, "default")] if defaults else []
         self._forest = RankForest(seed=seed, startup=min(_MOST_STARTUP, max(_LEAST_STARTUP, max_trials // 4)))
-        self._memory = SamplerMemory(directions=directions, max_trials=max_trials, seed=seed)
+        enqueued = sum(each.origin == "warm start" for each in self._queue)
+        self._memory = SamplerMemory(directions=directions, max_trials=max_trials, seed=seed, enqueued=enqueued)
         self._tried: set[frozenset[tuple[str, str]]] = set()
         self._fine_tuned: set[str] = set()  # trials
 

@@ -1,0 +1,135 @@
+"""A search that begins with what a search on other data has found, against one that begins with nothing."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks._harness import Benchmark, Options, Outcome
+from benchmarks._tables import Table, hpo_bench
+
+TRIALS, PAIRS, SEEDS = 40, 30, 3
+_EARLY = 10  # trials
+_QUICK_PAIRS, _QUICK_SEEDS = 10, 1
+_WARM_SEEDS = 1000  # apart from those of the source and of the cold search, as a re-tune's are
+_RESAMPLES = 10_000
+
+Array = npt.NDArray[np.float64]
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One search.
+
+    Attributes:
+        regrets: After each trial, in percentage points of accuracy.
+        best: What it leaves to the next.
+    """
+
+    regrets: Array
+    best: Sequence[Values]
+
+
+def run(options: Options) -> Outcome:
+    """Sources once for each data set and seed; the same search is the cold one where its data set is the target."""
+    pairs, seeds = (_QUICK_PAIRS, _QUICK_SEEDS) if options.quick else (PAIRS, SEEDS)
+    return measure(hpo_bench(), pairs, range(options.seed, options.seed + seeds), TRIALS)
+
+
+def measure(tables: Sequence[Table], pairs: int, seeds: Sequence[int], trials: int) -> Outcome:
+    """Warm and cold search on the second table of each pair.
+
+    Args:
+        tables: Data sets.
+        pairs: How many of the ordered pairs of them, shuffled by Python's generator with seed 0.
+        seeds: Each pair with each.
+        trials: Of every search.
+    """
+    names = [table.name for table in tables]
+    chosen = list(itertools.permutations(names, 2))
+    random.Random(0).shuffle(chosen)
+    by_name = dict(zip(names, tables, strict=True))
+    cold = {(name, seed): search(by_name[name], seed, trials) for name in names for seed in seeds}
+    print("sources searched", flush=True)
+    found = []
+    for source, target in chosen[:pairs]:
+        warm = [search(by_name[target], _WARM_SEEDS + seed, trials, cold[source, seed].best) for seed in seeds]
+        found.append([(each.regrets, cold[target, seed].regrets) for each, seed in zip(warm, seeds, strict=True)])
+        print(f"{source} -> {target}: {np.mean([each.regrets[_EARLY - 1] for each in warm]):.2f}", flush=True)
+    return Outcome(
+        _figures(np.array(found)),
+        {"warm_regret_after_10_points_mean": ("<=", 0.8), "difference_after_40_points_low": ("<=", 0.0)},
+        {"pairs": len(found), "seeds": len(seeds), "trials": trials, "accuracy": "mean of the table's trainings"},
+    )
+
+
+def search(table: Table, seed: int, trials: int, former: Iterable[Values] = ()) -> Searched:
+    """`StudyOracle` as a search of ours uses it, with the best of another search, or with defaults first."""
+    import keras_tuner
+
+    from tune import StudyOracle, WarmStart
+    from tune.former_best import former_best
+    from tune.journal import Journal
+
+    begin = WarmStart(tuple(former))
+    costs = []
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder) / "journal.jsonl")
+        oracle = StudyOracle(
+            keras_tuner.Objective("accuracy", "max"),
+            trials,
+            table.hyperparameters(),
+            seed=seed,
+            enqueue=begin.queue(),
+            enqueue_defaults=not begin.hyperparameters,
+            journal=journal,
+        )
+        while (trial := oracle.create_trial("tuner")).status == "RUNNING":
+            costs.append(float(table.look_up(trial.hyperparameters.values)[0]))
+            oracle.update_trial(trial.trial_id, {"accuracy": 1 - costs[-1]})
+            trial.status = "COMPLETED"
+            oracle.end_trial(trial)
+        journal.close()
+    regrets = 100 * (np.minimum.accumulate(costs) - table.costs.min())
+    return Searched(regrets, former_best(list(oracle.records.values())))
+
+
+def _figures(found: Array) -> dict[str, float]:
+    """Of regrets with the shape (pairs, seeds, 2, trials); 0 of the third axis is warm."""
+    figures = {}
+    last = found.shape[-1]
+    for trials in (_EARLY, last):
+        warm, cold = found[:, :, 0, trials - 1], found[:, :, 1, trials - 1]
+        for name, values in {"warm_regret": warm, "cold_regret": cold, "difference": warm - cold}.items():
+            low, high = _interval(values)
+            figures |= {
+                f"{name}_after_{trials}_points_mean": float(values.mean()),
+                f"{name}_after_{trials}_points_low": low,
+                f"{name}_after_{trials}_points_high": high,
+                f"{name}_after_{trials}_points_median": float(np.median(values)),
+            }
+    return figures
+
+
+def _interval(values: Array) -> tuple[float, float]:
+    """95% of the mean over pairs: whole pairs are drawn anew, with all of their seeds (percentile bootstrap)."""
+    rng = np.random.default_rng(0)
+    means = values.mean(axis=1)[rng.integers(len(values), size=(_RESAMPLES, len(values)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+BENCHMARK = Benchmark(
+    summary="a search that begins with another's best against one that begins with nothing (HPOBench)",
+    duration="about 5 min; --quick 1 min",
+    run=run,
+)
