@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import threading
@@ -26,7 +25,6 @@ from tune.journal import Journal
 from tune.outcome import record_of
 from tune.plan import Plan
 from tune.rungs import Rungs
-from tune.worker import _run as run_in_worker
 
 _PATIENCE_SECONDS = 60.0
 MakePlan = Callable[..., Plan]
@@ -269,6 +267,7 @@ def test_13_a_trial_that_has_ended_is_not_run_again_by_the_next_process(tmp_path
 
 
 def test_14_the_traceback_of_a_failure_reaches_the_next_process(tmp_path: Path) -> None:
+    # That it reaches the driver from a worker, too: test_search.py, test_a_trial_may_fail...
     def fail(hps: Any) -> float:
         raise RuntimeError("no such layer")
 
@@ -278,21 +277,6 @@ def test_14_the_traceback_of_a_failure_reaches_the_next_process(tmp_path: Path) 
     assert "Traceback" in again.trials["0"].message
     assert "RuntimeError: no such layer" in again.trials["0"].message
     assert again.records["0"].error == again.trials["0"].message
-
-
-def test_14_the_traceback_of_a_failure_reaches_the_driver(
-    task: Task, splits: Splits, make_plan: MakePlan, tmp_path: Path
-) -> None:
-    class Broken(type(task)):  # type: ignore[misc]  # the class is known at run time only
-        def build(self, hp: Any) -> Any:
-            raise RuntimeError("no such layer")
-
-    tuner = StudyTuner(new_oracle(tmp_path), Broken(), splits, make_plan(), discover=False)
-    trial = tuner.oracle.create_trial("a")
-    message = {"trial_id": trial.trial_id, "hyperparameters": trial.hyperparameters.get_config(), "warm": False}
-    answer = json.loads(json.dumps(run_in_worker(tuner, message)))  # as it goes through the channel
-    assert "Traceback" in answer["record"]["error"]
-    assert "RuntimeError: no such layer" in answer["record"]["error"]
 
 
 def test_15_a_search_that_goes_on_does_not_draw_again_what_it_drew_at_its_beginning(tmp_path: Path) -> None:
