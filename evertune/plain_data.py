@@ -25,8 +25,9 @@ class PlainData:
     """A task's declarations, found in its data.
 
     Attributes:
-        kind: "classification" of integers, "multilabel" of a matrix of 0 and 1, "regression" of floats.
-        labels: "0", "1", ... of classes and labels; ("value",) of a regression.
+        kind: "classification" of integers, "multilabel" of a matrix of 0 and 1, "regression" of floats. A matrix of one
+            column of 0 and 1 is what a model with one sigmoid answers.
+        labels: "0", "1", ... of classes and labels, "1" of one column; ("value",) of a regression.
         inputs: As the arrays are; float64 becomes float32.
         loss_scale: Of a regression: the standard deviation of the training targets; None of other kinds.
         splits: Parts that were not given are drawn from the training rows, the same at every call.
@@ -88,6 +89,8 @@ def _kind(pairs: list[tuple[Any, Array]]) -> tuple[str, tuple[str, ...]]:
                 fix='Return class indices: y.argmax(axis=1), and compile with "sparse_categorical_crossentropy".',
             )
         return "multilabel", tuple(str(number) for number in range(width))
+    if truth.ndim == 2 and truth.dtype.kind in "iub" and np.isin(truth, (0, 1)).all():
+        return "multilabel", ("1",)
     if width > 1:
         raise DataError(f"data() returned targets of shape {list(truth.shape)}", fix="Return one number a row.")
     if truth.dtype.kind == "f":
@@ -99,7 +102,7 @@ def _kind(pairs: list[tuple[Any, Array]]) -> tuple[str, tuple[str, ...]]:
 
 def _truth(kind: str, y: Array) -> Array:
     if kind == "multilabel":
-        return y.astype(np.uint8)
+        return y.reshape(len(y), -1).astype(np.uint8)
     return y.reshape(-1).astype(np.float32 if kind == "regression" else np.int64)
 
 

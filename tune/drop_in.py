@@ -28,6 +28,8 @@ from tune.rungs import Rungs
 from tune.study import JOURNAL
 
 _TRIALS = 10  # KerasTuner's number, where nothing else is said
+_HYPERBAND_FACTOR = 3  # KerasTuner's, likewise
+_WAITING = 10  # trials that a rung has paused, whose state is kept; another is trained again where its turn comes
 _STATE = "state.npz"
 _EXPLORATION = "exploration"  # the id of what is no trial
 
@@ -44,7 +46,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no types
             up. None: what `fit` or `run_trial` returns, the smaller the better.
         max_trials: 10; with `max_epochs`, as many as Hyperband would begin.
         max_epochs: Of a trial; None takes `epochs` of `search`.
-        factor: One of so many trials goes on at a rung.
+        factor: One of so many trials goes on at a rung; None leaves that to `Rungs`.
         hyperband_iterations: Multiplies the number of trials of `max_epochs`.
         num_initial_points: Taken and not used, with a warning; `alpha` and `beta` likewise.
         alpha: See there.
@@ -75,7 +77,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no types
         *,
         max_trials: int | None = None,
         max_epochs: int | None = None,
-        factor: int = 3,
+        factor: int | None = None,
         hyperband_iterations: float = 1,
         num_initial_points: int | None = None,
         alpha: float | None = None,
@@ -101,7 +103,8 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no types
         self._most_failures = max_consecutive_failed_trials
         self._kept_models = kept_models
         self._exploring = False
-        self._rungs = None if oracle is not None else Rungs(max_epochs or sys.maxsize, factor=factor)
+        given = {} if factor is None else {"factor": factor}
+        self._rungs = None if oracle is not None else Rungs(max_epochs or sys.maxsize, **given)
         project = Path(directory or ".") / (project_name or "untitled_project")
         if overwrite and project.exists():
             shutil.rmtree(project)
@@ -109,7 +112,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no types
             if oracle is None:
                 oracle = StudyOracle(
                     _objectives(objective),
-                    max_trials or _hyperband_trials(max_epochs, factor, hyperband_iterations),
+                    max_trials or _hyperband_trials(max_epochs, factor or _HYPERBAND_FACTOR, hyperband_iterations),
                     hyperparameters,
                     seed=seed or 0,
                     rungs=self._rungs,
@@ -206,10 +209,11 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no types
         """Writes the outcome down, and deletes what needs no keeping."""
         self.oracle.end_trial(trial)
         record = self.oracle.records.get(trial.trial_id)
-        if record is not None:
-            self._tidy()
+        self._tidy()
         if trial.trial_id in self.oracle._display.trial_start and self.oracle.verbose:
-            if record is not None and record.error:
+            if record is None:
+                print(f"Trial {trial.trial_id} waits: others were better after as many epochs")
+            elif record.error:
                 print(f"Trial {trial.trial_id} failed: {_last_line(record.error)}")
             self.oracle._display.on_trial_end(trial)
         self._check_failures()
@@ -281,6 +285,14 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no types
                 shutil.rmtree(folder, ignore_errors=True)
             else:
                 (folder / _STATE).unlink(missing_ok=True)
+        waiting = [
+            trial
+            for trial in self.oracle.trials.values()
+            if trial.status == TrialStatus.STOPPED and trial.trial_id not in self.oracle.records
+        ]
+        waiting.sort(key=lambda trial: trial.metrics.get_best_value(RUNG), reverse=True)
+        for trial in waiting[_WAITING:]:
+            shutil.rmtree(Path(self.project_dir) / "trials" / trial.trial_id, ignore_errors=True)
 
     def _check_failures(self) -> None:
         last = list(self.oracle.records.values())[-(self._most_failures or 0) :]

@@ -43,6 +43,8 @@ def test_the_kind_is_that_of_the_labels() -> None:
     assert named.loss_scale == pytest.approx(float(np.std(named.splits.train.labels)), rel=0.2)
     assert [(spec.name, spec.dtype) for spec in named.inputs] == [("a", "float32"), ("b", "uint8")]
     assert describe((X, np.tile([[1, 1, 0]], (100, 1)))).kind == "multilabel"
+    sigmoid = describe((X, CLASSES[:, None] % 2))
+    assert (sigmoid.kind, sigmoid.labels, sigmoid.splits.test.labels.shape) == ("multilabel", ("1",), (15, 1))
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 os.environ["KERAS_BACKEND"] = "torch"  # before anything imports Keras
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,14 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def _cheap_garbage() -> Iterator[None]:
+    """KerasTuner collects garbage at each build: a second each where all of torch is looked at."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

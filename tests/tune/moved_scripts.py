@@ -48,6 +48,8 @@ def run(name: str, *, die: bool = False) -> dict[str, Any]:
 
 
 def main() -> None:
+    for name in ("tensorboard", "tensorboard.plugins", "tensorboard.plugins.hparams"):
+        sys.modules[name] = None  # type: ignore[assignment]  # KerasTuner's own tuners fail every trial without it
     gc.freeze()  # KerasTuner collects garbage at each build: not among what was imported
     child = os.fork()
     if child == 0:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,7 @@ _DATA = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
 _LABELS = (_DATA[:, 0] > 0).astype("int64")
 
 
-@pytest.fixture(autouse=True)
-def _cheap_garbage() -> Iterator[None]:
-    """KerasTuner collects garbage at each build: a second each where all of torch is looked at."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("_cheap_garbage")
 
 
 def run_script(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -75,13 +69,14 @@ def test_a_script_runs_before_and_after_the_move(
     assert not isinstance(original["tuner"], Tuner)
     assert type(names["best"]) is type(original["best"]) is keras_tuner.HyperParameters
     assert names["model"].count_params() > 0
-    for line in ("Search space summary", "Results summary", "Trial 0 summary", "Default search space size: 4"):
-        assert (line in before) == (line in after) or line.startswith("Trial")
+    for line in ("Search space summary\n", "Results summary\n", "Showing 2 best trials\n", "learning_rate (Float)\n"):
+        assert (line in before) == (line in after)
+    trials = 4 if name == "hypermodel" else 2
     known = [key for key in ("tuner", "loop") if key in names]
-    check(name, {key: {at: each.to_json() for at, each in names[key].oracle.records.items()} for key in known})
+    check(name, {key: {at: each.to_json() for at, each in names[key].oracle.records.items()} for key in known}, trials)
 
 
-def test_they_run_on_tensorflow_and_one_of_them_after_a_kill(tmp_path: Path) -> None:
+def test_they_run_on_tensorflow_without_tensorboard_and_one_of_them_after_a_kill(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.tune.moved_scripts", str(tmp_path)],
         cwd=_ROOT,

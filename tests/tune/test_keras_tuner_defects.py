@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
+import numpy as np
 import pytest
 from keras_tuner.engine.trial import Trial
+from threadpoolctl import threadpool_limits
 
 from evertune.task import Splits, Task
 from tune import StudyOracle, StudyTuner
+from tune.drop_in import Tuner
 from tune.execution import execute
 from tune.hypermodel import TaskHyperModel
 from tune.journal import Journal
@@ -127,6 +131,38 @@ def test_06_no_configuration_is_tried_twice(tmp_path: Path) -> None:
     assert len(set(tried)) == len(tried) == 8
 
 
+@pytest.mark.filterwarnings("ignore:.* is deprecated:DeprecationWarning")  # KerasTuner's names of threads
+def test_06_a_suggestion_of_a_model_costs_a_fraction_of_keras_tuners(tmp_path: Path) -> None:
+    hps = keras_tuner.HyperParameters()
+    for number in range(5):
+        hps.Float(f"x{number}", 0.0, 1.0)
+    started = 6  # then both answer from a Gaussian process
+
+    def cpu_seconds(oracle: Any, suggestions: int) -> float:
+        for _ in range(started):
+            end(oracle, oracle.create_trial("a"))
+        first = time.process_time()
+        for _ in range(suggestions):
+            end(oracle, oracle.create_trial("a"))
+        return (time.process_time() - first) / suggestions
+
+    def end(oracle: Any, trial: Trial) -> None:
+        score = sum((trial.hyperparameters[f"x{number}"] - 0.4) ** 2 for number in range(5))
+        oracle.update_trial(trial.trial_id, {"loss": score})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+
+    objective = keras_tuner.Objective("loss", "min")
+    theirs = keras_tuner.oracles.BayesianOptimizationOracle(
+        objective, max_trials=15, num_initial_points=started, hyperparameters=hps.copy(), seed=1
+    )
+    theirs._set_project_dir(str(tmp_path), "theirs")
+    theirs.verbose = 0
+    ours = new_oracle(tmp_path, 15, objective=objective, hyperparameters=hps.copy())
+    with threadpool_limits(1):
+        assert cpu_seconds(ours, 3) < 0.5 * cpu_seconds(theirs, 1)
+
+
 def test_07_several_objectives_are_not_added_up_and_a_dict_of_them_is_enough(tmp_path: Path) -> None:
     objectives = [keras_tuner.Objective("accuracy", "max"), keras_tuner.Objective("bytes", "min")]
     oracle = new_oracle(tmp_path, 12, objective=objectives)
@@ -232,6 +268,7 @@ def test_13_a_trial_that_has_ended_is_not_run_again_by_the_next_process(tmp_path
 
 
 def test_14_the_traceback_of_a_failure_reaches_the_next_process(tmp_path: Path) -> None:
+    # That it reaches the driver from a worker, too: test_search.py, test_a_trial_may_fail...
     def fail(hps: Any) -> float:
         raise RuntimeError("no such layer")
 
@@ -241,6 +278,18 @@ def test_14_the_traceback_of_a_failure_reaches_the_next_process(tmp_path: Path) 
     assert "Traceback" in again.trials["0"].message
     assert "RuntimeError: no such layer" in again.trials["0"].message
     assert again.records["0"].error == again.trials["0"].message
+
+
+def test_15_a_search_that_goes_on_does_not_draw_again_what_it_drew_at_its_beginning(tmp_path: Path) -> None:
+    drawn: list[float] = []
+
+    def note(hps: Any) -> float:
+        drawn.append(hps["x"])
+        return float(hps["x"])
+
+    for most in (5, 10):
+        Calls(new_oracle(tmp_path, most), tmp_path, note).search()
+    assert len(set(drawn)) == len(drawn) == 10
 
 
 def test_15_seed_zero_is_a_seed(tmp_path: Path) -> None:
@@ -271,3 +320,32 @@ def test_16_what_only_fit_asks_for_is_searched_from_the_first_trial_on(
     StudyTuner(oracle, WithFit(), splits, make_plan())
     trials = [oracle.create_trial(f"tuner{number}") for number in range(6)]
     assert {trial.hyperparameters.values["own_batch_size"] for trial in trials} == {20, 40}
+
+
+@pytest.mark.usefixtures("_cheap_garbage")
+def test_16_so_it_is_behind_keras_tuners_face(tmp_path: Path) -> None:
+    import keras
+
+    class WithFit(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTuner has no types
+        def build(self, hp: Any) -> Any:
+            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+            model.compile("sgd", "mse")
+            return model
+
+        def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+            kind = hp.Choice("kind", ["a", "b"])
+            with hp.conditional_scope("kind", ["b"]):
+                if kind == "b":
+                    hp.Int("only_of_b", 1, 4)
+            return model.fit(*args, batch_size=hp.Choice("batch_size", [20, 40]), **kwargs)
+
+    known: list[set[str]] = []
+
+    class Noting(Tuner):
+        def on_trial_begin(self, trial: Any) -> None:
+            known.append({hp.name for hp in self.oracle.get_space().space})
+
+    rows = np.zeros((40, 2), np.float32)
+    tuner = Noting(WithFit(), "val_loss", max_trials=1, directory=tmp_path)
+    tuner.search(rows, rows[:, :1], validation_data=(rows, rows[:, :1]), verbose=0)
+    assert known == [{"kind", "only_of_b", "batch_size"}]
