@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from evertune.tensors import Array
 
 MAX_EPOCHS = 10
 _PATIENCE_EPOCHS = 3
+_BATCH, _LARGE_BATCH, _LARGE_ROWS = 32, 128, 20_000
 _MANY = 1_000  # trials: the time ends first
 
 
@@ -44,10 +46,16 @@ def search_plainly(task: Task, splits: Splits, folder: str, seed: int, is_time_u
     )
     (x, y), validation = _learned(splits.train), _learned(splits.validation)
     stop = keras.callbacks.EarlyStopping("val_loss", patience=_PATIENCE_EPOCHS)
-    try:
-        tuner.search(x, y, validation_data=validation, epochs=MAX_EPOCHS, callbacks=[UntilTimeIsUp(), stop], verbose=0)
-    except TimeIsUpError:
-        pass
+    with contextlib.suppress(TimeIsUpError):
+        tuner.search(
+            x,
+            y,
+            validation_data=validation,
+            batch_size=_LARGE_BATCH if len(y) >= _LARGE_ROWS else _BATCH,
+            epochs=MAX_EPOCHS,
+            callbacks=[UntilTimeIsUp(), stop],
+            verbose=0,
+        )
     ended = [trial for trial in tuner.oracle.trials.values() if trial.score is not None]
     return (tuner.get_best_models(1)[0] if ended else None), len(ended)
 

@@ -128,6 +128,7 @@ def _fit(build: Callable[[Task], Any], task: Task, rows: Rows, epochs: int, seed
     import keras
     import torch
 
+    from tune.frameworks.keras_model import model_inputs
     from tune.seeding import seed_everything
 
     seed_everything(seed)
@@ -138,7 +139,7 @@ def _fit(build: Callable[[Task], Any], task: Task, rows: Rows, epochs: int, seed
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=task.kind == "ranking")
     model.compile(keras.optimizers.Adam(1e-3), loss)
     inputs = {name: value[order] for name, value in rows.inputs.items()}
-    model.fit(next(iter(inputs.values())), rows.labels[order], epochs=epochs, batch_size=128, verbose=0)
+    model.fit(model_inputs(inputs), rows.labels[order], epochs=epochs, batch_size=128, verbose=0)
     return model
 
 
@@ -148,7 +149,7 @@ _MODELS: dict[str, tuple[Callable[[], tuple[Task, Splits]], Callable[[Task], Any
     "sms_text": (_example("sms_spam", "SmsSpam", (0.35, 0.3, 0.05, 0.3)), _preset("text", family="cnn"), 40),
     "films_tower": (
         _example("movielens", "MovieLens", (0.7, 0.1, 0.02, 0.18)),
-        _preset("recommendation", family="tower", width=64, units=128),
+        _preset("recommendation", family="two_tower", width=64, units=128),
         6,
     ),
     "weather_tabular": (_example("weather", "Weather", (0.4, 0.25, 0.05, 0.3)), _preset("tabular", units=128), 10),

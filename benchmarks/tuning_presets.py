@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -61,7 +62,7 @@ def _in_a_process(options: Options, name: str, preset: str, seed: int, seconds: 
     if options.data is not None:
         environment["EVERTUNE_DATA"] = str(options.data)  # where the examples look
     command = [sys.executable, "-m", "benchmarks.tuning_presets", name, preset, str(seed), str(seconds)]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[2:])} ended with {done.returncode}: {done.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -90,7 +91,7 @@ def _ours(reference: str, folder: Path, seed: int, end: float) -> dict[str, Any]
         if time.monotonic() > end:
             raise _TimeIsUpError
 
-    try:
+    with contextlib.suppress(_TimeIsUpError):
         search(
             reference,
             project_root=root,
@@ -101,8 +102,6 @@ def _ours(reference: str, folder: Path, seed: int, end: float) -> dict[str, Any]
             export=settings.export,
             progress=progress,
         )
-    except _TimeIsUpError:
-        pass
     found = load_study(study)
     bundle = ship(found, Project(root, settings), store=BundleStore(str(folder / "bundles")))
     task = load_task(reference, root)

@@ -80,7 +80,7 @@ def trains_only_if(hp: Any, name: str, values: Sequence[str]) -> None:
 def training_scope(hp: Any) -> AbstractContextManager[Any]:
     """The conditional scope of the training strategy: what `trains_only_if` said, else no condition."""
     condition = getattr(hp, "training_condition", None)
-    return nullcontext() if condition is None else hp.conditional_scope(*condition)  # type: ignore[no-any-return]
+    return nullcontext() if condition is None else hp.conditional_scope(*condition)
 
 
 def balanced(labels: Array) -> Array:

@@ -14,9 +14,9 @@ def torch_module(hp: Any, task: Task) -> Any:
     """A hidden layer, over embeddings where the input holds codes; scores or logits, one a label."""
     import torch
 
-    (spec,) = task.inputs
     width = int(hp.Choice("width", [32, 64], default=64))
-    columns = int(np.prod([size or 1 for size in spec.shape]))
+    columns = sum(int(np.prod([size or 1 for size in spec.shape])) for spec in task.inputs)
+    has_bytes = task.inputs[0].dtype == "uint8"
     sizes = _vocabulary(task)
 
     class Module(torch.nn.Module):
@@ -28,11 +28,12 @@ def torch_module(hp: Any, task: Task) -> Any:
             self.hidden = torch.nn.Linear(width if sizes else columns, width)
             self.last = torch.nn.Linear(width, len(task.labels))
 
-        def forward(self, x: Any) -> Any:
+        def forward(self, *inputs: Any) -> Any:
+            x = torch.cat([each.flatten(1) for each in inputs], dim=1)
             if self.embedding is not None:
                 x = self.embedding(x.long()).mean(dim=1)
             else:
-                x = x.flatten(1).float() / (255.0 if spec.dtype == "uint8" else 1.0)
+                x = x.float() / (255.0 if has_bytes else 1.0)
             return self.last(torch.relu(self.hidden(x)))
 
     return Module()
