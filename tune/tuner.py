@@ -203,13 +203,13 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
                 self._tidy()
                 self._tell(TrialFailed(self._clock(), failed.trial_id, failed))
         elif not worker.ready and not worker.blameless:
-            self._failed_start(worker)
+            self._failed_start(pool, worker)
         self._exhausted = False
         pool.start()
 
-    def _failed_start(self, worker: Worker) -> None:
+    def _failed_start(self, pool: Pool, worker: Worker) -> None:
         self._failed_starts += 1
-        if self._failed_starts >= _MOST_FAILED_STARTS:
+        if self._failed_starts >= _MOST_FAILED_STARTS and not any(each.ready for each in pool.workers):
             ended = "end" if worker.exit_code is None else f"end with exit code {worker.exit_code}"
             raise SearchError(
                 f"workers {ended} before they are ready", fix=f"Read {worker.log}.", code=worker.exit_code
@@ -224,7 +224,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
             trial_id = worker.trial_id
             pool.kill(worker)
             if trial_id is None:
-                self._failed_start(worker)
+                self._failed_start(pool, worker)
             else:
                 values = dict(self.oracle.trials[trial_id].hyperparameters.values)
                 message = f"timeout: the trial ran for {seconds:.0f} s, the limit is {limit:.0f} s"

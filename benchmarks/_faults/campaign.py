@@ -16,6 +16,8 @@ import shutil
 import signal
 import sys
 import time
+import traceback
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from evertune.settings import ExportSettings, LimitSettings, TuneSettings
 from evertune.task import LabelledWindow
 from tune import Event, search
 from tune.events import TrialFinished, TrialPruned, TrialStarted
+from tune.journal import read_entries
 
 _EPOCHS = 4
 _WORKERS = 2
@@ -52,6 +55,7 @@ class Campaign:
         self._random = random.Random(seed)
         self._address = address
         self._cluster_pid = cluster_pid
+        self._study = folder / "state" / "studies" / "main"
         self._told = folder / "told.jsonl"
         self.driver_kills: list[dict[str, Any]] = []
         self.worker_kills = 0
@@ -75,14 +79,17 @@ class Campaign:
             self._wait(lambda workers=workers: not any(map(_lives, workers)), "workers stayed", _GONE_SECONDS)  # type: ignore[misc]
 
     def kill_workers(self, count: int) -> None:
-        """Under one driver, each after a trial was handed out."""
+        """Under one driver, each after a trial was handed out.
+
+        A trial that lost two workers is left to its end: with the third it fails, as it should.
+        """
         driver = self._fork(_ENDLESS)
         while self.worker_kills < count and not self.hung:
             before = len(self._started())
             self._wait(lambda before=before: len(self._started()) > before, "no trial was handed out")  # type: ignore[misc]
             time.sleep(self._random.uniform(0, _MOST_SECONDS))
             workers = [each for each in self._workers(driver) if _lives(each)]
-            if workers:
+            if workers and not self._spent():
                 self._random.choice(workers).kill()
                 self.worker_kills += 1
         os.kill(driver, signal.SIGKILL)
@@ -114,12 +121,21 @@ class Campaign:
         """Trials of whose end a driver was told."""
         return [each["trial_id"] for each in self.told() if each["type"] != "TrialStarted"]
 
+    def _spent(self) -> bool:
+        """Some trial may lose no worker more."""
+        entries = read_entries(self._study / "journal.jsonl")[0]
+        lost = Counter(entry["trial_id"] for entry in entries if entry["event"] == "lost")
+        ended = {entry["record"]["trial_id"] for entry in entries if entry["event"] == "ended"}
+        return any(count > 1 and trial_id not in ended for trial_id, count in lost.items())
+
     def _fork(self, max_trials: int) -> int:
         driver = os.fork()
         if driver == 0:
             try:
                 self._drive(max_trials)
                 os._exit(0)
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(1)
         return driver
@@ -130,7 +146,7 @@ class Campaign:
             "task.py:Counted",
             project_root=self._folder,
             window=LabelledWindow(),
-            folder=self._folder / "state" / "studies" / "main",
+            folder=self._study,
             settings=TuneSettings.model_validate(
                 {"max_trials": max_trials, "max_epochs": _EPOCHS, "workers": _WORKERS, "threads": 1, **where}
             ),

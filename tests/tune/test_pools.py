@@ -30,7 +30,7 @@ from tune.process_pool import ProcessPool
 from tune.ray_pool import RayPool
 from tune.weights import load_arrays
 
-_PATIENCE_SECONDS = 100.0
+_PATIENCE_SECONDS = 150.0
 
 Backlog = list[tuple[Worker, str | None, Message]]
 
