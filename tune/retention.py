@@ -16,8 +16,8 @@ _KEPT = 3  # of the best: the next one ships where a measurement alone on the ma
 def tidy(plan: Plan, records: Sequence[TrialRecord]) -> None:
     """Deletes the files of ended trials that are neither among the best nor on the Pareto front.
 
-    So a study of any length holds at most so many weights, with the losses that compare them, and nothing else of an
-    ended trial: neither its checkpoint nor what a killed worker had half written.
+    So a study of any length holds at most so many weights, with what compares them, and nothing else of an ended trial: neither its checkpoint
+    nor what a killed worker had half written.
     """
     kept = {record.trial_id for record in (*ranked(records)[:_KEPT], *pareto_of(records))}
     for record in records:
