@@ -90,7 +90,7 @@ def choose(
     4. Of the tied, the fastest wins, if it is at least 1.1 times as fast as the most accurate; else the smallest of
        those as fast, if that is at least 1.1 times as small; else the most accurate.
     5. Of the winner's trainings the most accurate ships. Their differences are partly luck and partly real, and there
-       is nothing better to go by (docs/adr/0009).
+       is nothing better to go by (docs/adr/0010).
 
     The one-standard-error rule is that of L. Breiman, J. Friedman, R. Olshen and C. Stone, "Classification and
     regression trees" (1984), section 3.4.3, here of paired differences.

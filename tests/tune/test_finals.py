@@ -72,7 +72,7 @@ def test_a_finalist_that_kills_its_workers_fails(tmp_path: Path) -> None:
     ("settings", "trainings"),
     [({"max_trials": 17}, 0), ({"max_trials": 18}, 6), ({"finalists": 0}, 0), ({"finalists": 1}, 0)],
 )
-def test_finals_are_held_where_they_are_a_third_of_the_search_at_most(settings: dict[str, int], trainings: int) -> None:
+def test_finals_are_held_where_they_are_a_third_of_the_search_at_most(settings: dict[str, Any], trainings: int) -> None:
     assert trainings_of(TuneSettings(**settings)) == trainings
 
 

@@ -52,6 +52,17 @@ def test_wishes_that_come_to_the_same_are_drawn_once() -> None:
     assert [each.origin for each in found[:3]] == ["warm start", "warm start", "sampler"]  # 9.0 became the default
 
 
+def test_values_that_differ_only_where_they_do_not_count_are_drawn_once() -> None:
+    hps = keras_tuner.HyperParameters()
+    hps.Choice("kind", ["a", "b"])
+    with hps.conditional_scope("kind", ["b"]):
+        hps.Int("units", 1, 2)
+    wishes = [{"kind": "a", "units": 1}, {"kind": "a", "units": 2}, {"kind": "b", "units": 2}]
+    found = draw_all(wishes, list(hps.space))
+    assert [dict(each.values) for each in found[:2]] == [{"kind": "a"}, {"kind": "b", "units": 2}]
+    assert [each.origin for each in found] == ["warm start", "warm start", "sampler"]  # the only one that is left
+
+
 def test_an_empty_space_has_one_proposal() -> None:
     assert draw_all([], []) == [Proposal({}, "default")]
 
