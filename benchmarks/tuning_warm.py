@@ -105,7 +105,7 @@ def search(table: Table, seed: int, trials: int, former: Iterable[Values] = ()) 
 
 def _figures(found: Array) -> dict[str, float]:
     """Of regrets with the shape (pairs, seeds, 2, trials); 0 of the third axis is warm."""
-    figures = {}
+    figures: dict[str, float] = {}
     last = found.shape[-1]
     for trials in (_EARLY, last):
         warm, cold = found[:, :, 0, trials - 1], found[:, :, 1, trials - 1]

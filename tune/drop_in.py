@@ -103,8 +103,8 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no types
         self._most_failures = max_consecutive_failed_trials
         self._kept_models = kept_models
         self._exploring = False
-        given = {} if factor is None else {"factor": factor}
-        self._rungs = None if oracle is not None else Rungs(max_epochs or sys.maxsize, **given)
+        one_in = Rungs.factor if factor is None else factor
+        self._rungs = None if oracle is not None else Rungs(max_epochs or sys.maxsize, factor=one_in)
         project = Path(directory or ".") / (project_name or "untitled_project")
         if overwrite and project.exists():
             shutil.rmtree(project)

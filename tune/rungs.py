@@ -51,9 +51,9 @@ class Rungs:
     spacing: int = 3
     maximize: bool = True
     finalists: int = 3
-    _reached: dict[int, dict[str, Costs]] = field(default_factory=lambda: defaultdict(dict))
-    _curves: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
-    _promoted: dict[str, int] = field(default_factory=dict)
+    _reached: dict[int, dict[str, Costs]] = field(init=False, default_factory=lambda: defaultdict(dict))
+    _curves: dict[str, dict[int, float]] = field(init=False, default_factory=lambda: defaultdict(dict))
+    _promoted: dict[str, int] = field(init=False, default_factory=dict)
 
     def go_on(self, trial_id: str, *, epoch: int, metric: float, costs: Sequence[float] = ()) -> bool:
         """Records what a trial reached and says whether it goes on. Asking again gives no second entry.
