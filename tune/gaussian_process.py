@@ -16,18 +16,15 @@ _JITTER = 1e-8
 _ITERATIONS = 50
 # Normal priors of the logarithms: mean, standard deviation, bounds.
 _LENGTH = (0.0, 1.0, math.log(0.05), math.log(20.0))  # in units of a hyperparameter's whole range
-_ADDITIVE = (math.log(0.5), 1.0, -6.0, 3.0)
 _AMPLITUDE = (math.log(0.5), 1.0, -6.0, 3.0)
 _NOISE = (math.log(0.01), 1.5, math.log(1e-5), math.log(0.5))
 
 
 class GaussianProcess:
-    """Regression with a kernel of two parts: effects of single hyperparameters that add up, and all of them together.
+    """Regression with a product of correlations, one a hyperparameter.
 
-    A part is made of one correlation a hyperparameter, Matérn 5/2 for a number and exp(-1/length) between two
-    different categories (Rasmussen and Williams 2006, eq. 4.17). The sum of one-dimensional kernels learns from few
-    points what the full product cannot (Duvenaud, Nickisch and Rasmussen 2011). Lengths, amplitudes and noise are the
-    maximum of the posterior.
+    Matérn 5/2 for a number, exp(-1/length) between two different categories (Rasmussen and Williams 2006, eq. 4.17).
+    Lengths, amplitude and noise are the maximum of the posterior.
 
     Args:
         points: Shape (points, hyperparameters); numbers from 0 to 1, categories by index.
@@ -39,7 +36,7 @@ class GaussianProcess:
         self._points, self._targets, self._categorical = points, targets, categorical
         self._distances = self._apart(points)
         count = points.shape[1]
-        prior = np.array([_LENGTH] * count + [_ADDITIVE, _AMPLITUDE, _NOISE])
+        prior = np.array([_LENGTH] * count + [_AMPLITUDE, _NOISE])
         self._mean, self._deviation = prior[:, 0], prior[:, 1]
         found = minimize(
             self._loss,
@@ -50,14 +47,14 @@ class GaussianProcess:
             options={"maxiter": _ITERATIONS},
         )
         self._lengths = np.exp(found.x[:count])
-        self._additive, self._joint, self._noise = np.exp(found.x[count:])
+        self._amplitude, self._noise = np.exp(found.x[count:])
         self._condition()
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noise-free value at each point."""
         kernel = self._kernel(self._apart(points))
         half = solve_triangular(self._factor, kernel.T, lower=True)
-        variance = self._additive + self._joint - np.square(half).sum(axis=0)
+        variance = self._amplitude - np.square(half).sum(axis=0)
         return kernel @ self._weights, np.sqrt(np.maximum(variance, 1e-10))
 
     def believe(self, points: Array) -> None:
@@ -75,7 +72,7 @@ class GaussianProcess:
 
     def _kernel(self, distances: Array) -> Array:
         each, _ = _correlations(distances, self._lengths, self._categorical)
-        kernel: Array = self._additive * each.mean(axis=0) + self._joint * each.prod(axis=0)
+        kernel: Array = self._amplitude * each.prod(axis=0)
         return kernel
 
     def _condition(self) -> None:
@@ -87,17 +84,16 @@ class GaussianProcess:
     def _loss(self, logarithms: Array) -> tuple[float, Array]:
         """Negative log posterior and its gradient (Rasmussen and Williams 2006, eq. 2.30 and 5.9)."""
         rows, count = len(self._targets), len(self._distances)
-        additive, joint, noise = np.exp(logarithms[count:])
+        amplitude, noise = np.exp(logarithms[count:])
         each, slopes = _correlations(self._distances, np.exp(logarithms[:count]), self._categorical)
-        mean, product = each.mean(axis=0), each.prod(axis=0)
-        kernel = additive * mean + joint * product
-        kernel[np.diag_indices(rows)] += noise + _JITTER
+        signal = amplitude * each.prod(axis=0)
+        kernel = signal + (noise + _JITTER) * np.eye(rows)
         factor = np.linalg.cholesky(kernel)
         inverse = cho_solve((factor, True), np.eye(rows))
         weights = inverse @ self._targets
         pull = 0.5 * (inverse - np.outer(weights, weights))
-        lengths = ((additive / count * each + joint * product) * slopes * pull).sum(axis=(1, 2))
-        scales = [additive * (pull * mean).sum(), joint * (pull * product).sum(), noise * np.trace(pull)]
+        lengths = (slopes * (signal * pull)).sum(axis=(1, 2))
+        scales = [(pull * signal).sum(), noise * np.trace(pull)]
         off = (logarithms - self._mean) / self._deviation
         loss = 0.5 * self._targets @ weights + np.log(np.diag(factor)).sum() + 0.5 * off @ off
         return float(loss), np.append(lengths, scales) + off / self._deviation
