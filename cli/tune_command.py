@@ -11,6 +11,7 @@ from cli.options import Json, Study
 if TYPE_CHECKING:
     from evertune.settings import Project, TuneSettings
     from tune import Study as FinishedStudy
+    from tune import WarmStart
 
 _SHOWN, _EXPLAINED = 10, 3  # best trials
 
@@ -35,20 +36,27 @@ def tune(
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Instead of tune.workers.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Instead of tune.seed.")] = None,
     study: Study = "main",
+    warm_from: Annotated[
+        str | None,
+        typer.Option("--warm-from", help="A study, or a bundle (folder, digest or model): begin with what it found."),
+    ] = None,
     json_output: Json = False,
 ) -> None:
     """Search architecture, hyperparameters and training strategy, under the limits of evertune.toml.
 
     Each trial is scored on the ONNX artifact that would ship. A search that was interrupted goes on where it was;
-    one that has ended goes on with a larger --max-trials. Another --study starts afresh.
+    one that has ended goes on with a larger --max-trials. Another --study starts afresh, or with --warm-from where
+    another search has ended: fine-tuned from its winner's weights, then its best settings from scratch.
     """
     from cli.output import print_json
     from cli.typed_task import project_of
+    from cli.warm_from import warm_start_from
     from tune import pareto_picture
 
     project = project_of(reference, data)
     overrides = {"max_trials": max_trials, "max_epochs": max_epochs, "workers": workers, "seed": seed}
-    found = _search(project, study, _with(project.settings.tune, overrides))
+    warm_start = None if warm_from is None else warm_start_from(warm_from, project)
+    found = _search(project, study, _with(project.settings.tune, overrides), warm_start)
     picture = pareto_picture(found, project.runs / f"{study}-pareto.png")
     choice = found.best()
     if json_output:
@@ -71,7 +79,7 @@ def _with(settings: TuneSettings, overrides: dict[str, Any]) -> TuneSettings:
     return type(settings).model_validate({**settings.model_dump(), **given})
 
 
-def _search(project: Project, study: str, settings: TuneSettings) -> FinishedStudy:
+def _search(project: Project, study: str, settings: TuneSettings, warm_start: WarmStart | None) -> FinishedStudy:
     from rich.console import Console
 
     from cli.search_view import SearchView
@@ -87,6 +95,7 @@ def _search(project: Project, study: str, settings: TuneSettings) -> FinishedStu
             settings=settings,
             limits=project.settings.limits,
             export=project.settings.export,
+            warm_start=warm_start,
             progress=view,
         )
 

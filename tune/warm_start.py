@@ -69,9 +69,9 @@ class WarmStart:
         Raises:
             SearchError: No trial completed.
         """
-        best = study.best().trial
-        weights = study.plan.trial_folder(best.trial_id) / WEIGHTS
-        return cls._of(best.hyperparameters, former_best(study.trials), weights, f"study {study.folder.name}")
+        choice = study.best()
+        weights = study.plan.trial_folder(choice.training) / WEIGHTS
+        return cls._of(choice.trial.hyperparameters, former_best(study.trials), weights, f"study {study.folder.name}")
 
     @classmethod
     def _of(

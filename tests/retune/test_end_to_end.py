@@ -220,4 +220,6 @@ def test_the_next_search_begins_with_the_champion(project: Project, champion: Bu
     assert start_with.hyperparameters[0]["units"] in (32, 64)
     assert start_with.weights is not None
     assert start_with.weights.name == "weights.npz"
+    assert start_with.source == f"bundle {champion.digest}"
+    assert [each.origin for each in start_with.queue()] == ["fine-tune", "warm start"]
     assert Path(start_with.weights).is_relative_to(project.root)

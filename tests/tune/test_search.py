@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from evertune.bundle import BundleStore
+from evertune.bundle import Bundle, BundleStore
 from evertune.errors import DataError, SearchError, TaskError
 from evertune.losses import row_losses
 from evertune.settings import Project, Settings, TuneSettings
 from evertune.task import LabelledWindow, Splits, Task
 from export import export_model
-from tune import Study, load_study, search, ship
+from tune import Study, WarmStart, load_study, search, ship
 from tune.events import FinalEnded, SearchStarted, TrialEpoch, TrialFinished, TrialPruned, TrialRejected, TrialStarted
 from tune.hypermodel import TaskHyperModel
 from tune.journal import read_entries
@@ -238,6 +238,7 @@ def test_shipping_seals_the_best_artifact_with_what_a_re_tune_starts_from(
     sealed = load_arrays(bundle.training_path / "weights.npz")["weights"]
     trained = load_arrays(study.plan.trial_folder(choice.training) / "weights.npz")["weights"]
     assert all((one == two).all() for one, two in zip(sealed, trained, strict=True))
+    _a_later_search_begins_with_it(bundle, study, tmp_path)
     lineage = (bundle.attestation() or {})["lineage"]
     assert lineage["by"] == "test"
     assert lineage["trial"]["trial_id"] == best.trial_id
@@ -247,6 +248,19 @@ def test_shipping_seals_the_best_artifact_with_what_a_re_tune_starts_from(
     if bundle.manifest.recipe == shipped.recipe:
         outputs = bundle.session().run(splits.validation.inputs)
         assert 1 - row_losses(task.kind, outputs, splits.validation.labels).mean() == pytest.approx(shipped.score)
+
+
+def _a_later_search_begins_with_it(bundle: Bundle, study: Study, folder: Path) -> None:
+    assert bundle.training_path is not None
+    found = WarmStart.of_bundle(bundle)
+    assert found == replace(WarmStart.of_study(study), source=f"bundle {bundle.digest}", weights=found.weights)
+    assert found.weights == bundle.training_path / "weights.npz"
+    shutil.copytree(bundle.training_path, folder / "training")
+    (folder / "training" / "best_configurations.json").unlink()  # as an older version sealed it
+    content, attestation = bundle.content_path, {"lineage": {"study": study.folder.name}}
+    old = BundleStore(str(folder / "old")).put(content, attestation=attestation, training=folder / "training")
+    assert WarmStart.of_bundle(old).hyperparameters == found.hyperparameters[:1]
+    assert WarmStart.of_bundle(old, study.folder.parent).hyperparameters == found.hyperparameters
 
 
 def test_where_the_best_cannot_ship_the_next_best_does(searched: Searched, project: Project, tmp_path: Path) -> None:
