@@ -103,8 +103,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no types
         self._most_failures = max_consecutive_failed_trials
         self._kept_models = kept_models
         self._exploring = False
-        given = {} if factor is None else {"factor": factor}
-        self._rungs = None if oracle is not None else Rungs(max_epochs or sys.maxsize, **given)
+        self._rungs = _rungs(max_epochs, factor) if oracle is None else None
         project = Path(directory or ".") / (project_name or "untitled_project")
         if overwrite and project.exists():
             shutil.rmtree(project)
@@ -305,6 +304,11 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no types
     def _last_error(self) -> str | None:
         found = [record.error for record in self.oracle.records.values() if record.error]
         return found[-1] if found else None
+
+
+def _rungs(max_epochs: int | None, factor: int | None) -> Rungs:
+    most = max_epochs or sys.maxsize  # until `search` says how many
+    return Rungs(most) if factor is None else Rungs(most, factor=factor)
 
 
 def _refuse(hypermodel: Any, oracle: Any) -> None:

@@ -84,7 +84,8 @@ def test_a_function_that_builds_models_is_a_task_with_its_data(tmp_path: Path) -
     assert task.build(None) is None
     (tmp_path / "shop.py").write_text("def load():\n    return [[0.0]] * 40, [0.5, 1.5] * 20\n")
     other = load_task("mine.py:build@shop.load", tmp_path)
-    assert (other.kind, other.loss_scale) == ("regression", pytest.approx(0.5, abs=0.01))
+    assert other.kind == "regression"
+    assert other.loss_scale == pytest.approx(0.5, abs=0.01)
     with pytest.raises(TaskError, match=r"mine\.py, line 10: broken\(\) failed: ZeroDivisionError"):
         load_task("mine.py:build@broken", tmp_path)
     with pytest.raises(TaskError, match="no function 'gone'"):
