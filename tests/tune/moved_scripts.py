@@ -17,7 +17,7 @@ import keras
 
 from tests.tune.keras_tuner_scripts import SCRIPTS, moved
 
-KILLED_AFTER = 4  # epochs: two of the first trial, and half of the second execution of the second
+KILLED_AFTER = 3  # epochs, all executions together
 
 
 class Kill(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
