@@ -13,7 +13,7 @@ from evertune.tensors import TensorSpec
 from examples.fashion_mnist.data import training_rows
 from examples.fashion_mnist.task import FashionMnist
 
-ROWS = 1_500
+ROWS = 6_000
 """Of an epoch."""
 
 
@@ -46,10 +46,10 @@ class Counted(Task):
     def load(self) -> Splits:
         """Shipped rows."""
         rows = training_rows()
-        edges = [(0, ROWS), (ROWS, 1_900), (1_900, 2_000), (2_000, 2_300)]
+        edges = [(0, ROWS), (ROWS, 7_000), (7_000, 7_500), (7_500, 8_000)]
         return Splits(*[rows.take(slice(*each)) for each in edges])
 
     def build(self, hp: Any) -> Any:
         """One hidden layer. `mark` tells trials apart."""
-        units, mark = hp.Choice("units", [16, 64, 256]), hp.Float("mark", 0.0, 1.0)
+        units, mark = hp.Choice("units", [256, 512, 1024]), hp.Float("mark", 0.0, 1.0)
         return Counting(units, str(Path(os.environ["COUNTS_FOLDER"]) / f"{units}-{mark!r}"))
