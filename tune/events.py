@@ -86,8 +86,24 @@ class WorkerLost:
     exit_code: int
 
 
+@dataclass(frozen=True)
+class Notice:
+    """What does not concern the search itself: a tracking server that is away, say."""
+
+    at_seconds: float
+    text: str
+
+
 Event = (
-    SearchStarted | TrialStarted | TrialEpoch | TrialPruned | TrialRejected | TrialFinished | TrialFailed | WorkerLost
+    SearchStarted
+    | TrialStarted
+    | TrialEpoch
+    | TrialPruned
+    | TrialRejected
+    | TrialFinished
+    | TrialFailed
+    | WorkerLost
+    | Notice
 )
 Progress = Callable[[Event], None]
 """Called in the driver's thread; what it raises ends the search."""

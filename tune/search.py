@@ -25,6 +25,7 @@ from tune.plan import Plan
 from tune.pool import WorkerPool
 from tune.rungs import Rungs
 from tune.study import JOURNAL, Study, load_study, no_winner, ranked
+from tune.tracking import tracked
 from tune.warm_start import WarmStart
 
 
@@ -82,7 +83,8 @@ def search(
         journal = _open_journal(plan, _fingerprint(plan, splits, task))  # another search's folder is left as it is
         try:
             write_splits(splits, plan.data)
-            _run(journal, plan, task, splits, settings, warm_start or WarmStart(), progress, clock)
+            with tracked(folder, settings, progress, clock) as told:
+                _run(journal, plan, task, splits, settings, warm_start or WarmStart(), told, clock)
         finally:
             journal.close()
         study = load_study(folder)
@@ -98,7 +100,7 @@ def _run(
     splits: Splits,
     settings: TuneSettings,
     warm_start: WarmStart,
-    progress: Progress | None,
+    progress: Progress,
     clock: Clock,
 ) -> None:
     ended = sum(entry["event"] == "ended" for entry in journal.entries)
@@ -106,8 +108,9 @@ def _run(
         return
     counted = sum(entry["event"] == "ended" and entry["record"]["state"] != "rejected" for entry in journal.entries)
     workers = max(1, min(settings.workers, settings.max_trials - counted))
-    if progress is not None:
-        progress(SearchStarted(clock(), settings.max_trials, settings.max_epochs, workers, ended))
+    limits = {"max_trials": settings.max_trials, "max_seconds": settings.max_seconds}
+    journal.append("session", **limits, workers=workers)
+    progress(SearchStarted(clock(), settings.max_trials, settings.max_epochs, workers, ended))
     pool = WorkerPool(plan, workers)
     try:
         pool.start()  # they import their framework while this process does the same
