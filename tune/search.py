@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +26,7 @@ from tune.journal import Journal
 from tune.plan import Plan
 from tune.pool import WorkerPool
 from tune.rungs import Rungs
+from tune.standing import Standing
 from tune.study import JOURNAL, Study, load_study, no_winner, ranked
 from tune.tracking import tracked
 from tune.warm_start import WarmStart
@@ -89,7 +92,7 @@ def search(
             journal.close()
         study = load_study(folder)
     if not ranked(study.trials):
-        raise no_winner(study.trials)
+        raise _too_short(settings) if _out_of_time(journal, settings) else no_winner(study.trials)
     return study
 
 
@@ -104,12 +107,13 @@ def _run(
     clock: Clock,
 ) -> None:
     ended = sum(entry["event"] == "ended" for entry in journal.entries)
-    if _is_finished(journal, settings.max_trials):
+    if _is_finished(journal, settings.max_trials) or _out_of_time(journal, settings):
         return
     counted = sum(entry["event"] == "ended" and entry["record"]["state"] != "rejected" for entry in journal.entries)
     workers = max(1, min(settings.workers, settings.max_trials - counted))
     limits = {"max_trials": settings.max_trials, "max_seconds": settings.max_seconds}
     journal.append("session", **limits, workers=workers)
+    deadline = time.monotonic() + _seconds_left(journal, settings)
     progress(SearchStarted(clock(), settings.max_trials, settings.max_epochs, workers, ended))
     pool = WorkerPool(plan, workers)
     try:
@@ -133,15 +137,35 @@ def _run(
                 trial_timeout_seconds=settings.trial_timeout_seconds,
                 progress=progress,
                 clock=clock,
+                deadline=deadline,
             )
-        tuner.search(pool)
-        journal.append("finished", max_trials=settings.max_trials)
+        if tuner.search(pool):
+            journal.append("finished", max_trials=settings.max_trials)
+        else:
+            journal.append("out_of_time", max_seconds=settings.max_seconds)
     finally:
         pool.close()
 
 
 def _is_finished(journal: Journal, max_trials: int) -> bool:
     return any(entry["event"] == "finished" and entry["max_trials"] >= max_trials for entry in journal.entries)
+
+
+def _seconds_left(journal: Journal, settings: TuneSettings) -> float:
+    return settings.max_seconds - Standing(journal.entries).spent_seconds() if settings.max_seconds else math.inf
+
+
+def _out_of_time(journal: Journal, settings: TuneSettings) -> bool:
+    ends = [entry["max_seconds"] for entry in journal.entries if entry["event"] == "out_of_time"]
+    over = _seconds_left(journal, settings) <= 0 or (settings.max_seconds and max(ends, default=0) >= settings.max_seconds)
+    return bool(over) and not _is_finished(journal, settings.max_trials)
+
+
+def _too_short(settings: TuneSettings) -> SearchError:
+    seconds = settings.max_seconds
+    return SearchError(
+        f"no trial completed within tune.max_seconds = {seconds:,.0f}", fix="Raise it: the search goes on where it was."
+    )
 
 
 def _data(task: Task, window: LabelledWindow, root: Path, reference: str) -> Splits:

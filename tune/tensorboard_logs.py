@@ -59,7 +59,6 @@ def encode(trial: TrialStanding) -> bytes:
     """A whole event file. Each part of it that was written once stays as it is when the trial goes on."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.plugins.hparams.summary_v2 import hparams_pb
     from tensorboard.summary.writer.record_writer import RecordWriter
 
     buffer = io.BytesIO()
@@ -73,8 +72,7 @@ def encode(trial: TrialStanding) -> bytes:
             write(at, step=step, summary=Summary(value=[Summary.Value(tag=tag, simple_value=value)]))
 
     write(trial.started_at, file_version="brain.Event:2")
-    values = _plain(trial.hyperparameters)
-    write(trial.started_at, summary=hparams_pb(values, trial_id=trial.trial_id, start_time_secs=trial.started_at))
+    write(trial.started_at, summary=_started(trial))
     for epoch, (at, accuracy) in sorted(trial.epochs.items()):
         scalar(at, epoch, _METRIC, accuracy)
     if trial.record is not None and trial.ended_at is not None:
@@ -87,8 +85,19 @@ def encode(trial: TrialStanding) -> bytes:
     return buffer.getvalue()
 
 
+def _started(trial: TrialStanding) -> Any:
+    from tensorboard.plugins.hparams import summary_v2
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    values = _plain(trial.hyperparameters)
+    summary = summary_v2.hparams_pb(values, trial_id=trial.trial_id, start_time_secs=trial.started_at)
+    plugin = summary.value[0].metadata.plugin_data
+    plugin.content = HParamsPluginData.FromString(plugin.content).SerializeToString(deterministic=True)
+    return summary
+
+
 def _ended(state: str, at: float) -> Any:
-    """What the dashboard of hyperparameters shows as the status: it knows success and failure."""
+    """The dashboard of hyperparameters knows success and failure."""
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams import metadata
     from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE, STATUS_SUCCESS

@@ -57,6 +57,7 @@ class Tracking:
         self._feed()
         for tracker in list(self._trackers):
             self._guarded(tracker, lambda tracker: tracker.finish(self._standing))
+            self._say(*tracker.notices())
 
     def _feed(self) -> None:
         entries = self._follower.new() if self._trackers else []
