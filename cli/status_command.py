@@ -48,8 +48,10 @@ def look_at(project: Project) -> Callable[[], dict[str, Any]]:
     from evertune.bundle import BundleStore
     from evertune.ledger import Ledger
     from monitoring.bundle_facts import BundleFacts
+    from cli.searches import Searches
     from retune.foreign import Waiting
 
+    searches = Searches(project.studies)
     waiting = Waiting(project)
     facts = BundleFacts(BundleStore.of(project))
 
@@ -63,6 +65,7 @@ def look_at(project: Project) -> Callable[[], dict[str, Any]]:
                 "waiting": dict(waiting(ledger)),
                 "schedules": _schedules(project, ledger.clock()),
                 "studies": _studies(project),
+                "searches": searches.look(ledger.clock()),
             }
 
     return look

@@ -20,13 +20,18 @@ def tune(
     max_epochs: Annotated[int | None, typer.Option("--max-epochs", min=1, help="Instead of tune.max_epochs.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Instead of tune.workers.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Instead of tune.seed.")] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option("--max-seconds", min=0, help="Of the whole search, instead of tune.max_seconds.")
+    ] = None,
     study: Study = "main",
     json_output: Json = False,
 ) -> None:
     """Search architecture, hyperparameters and training strategy, under the limits of evertune.toml.
 
     Each trial is scored on the ONNX artifact that would ship. A search that was interrupted goes on where it was;
-    one that has ended goes on with a larger --max-trials. Another --study starts afresh.
+    one that has ended goes on with a larger --max-trials or --max-seconds. Another --study starts afresh.
+
+    Progress goes to stderr: a live table on a terminal, else lines; with --json one JSON object a line.
     """
     from cli.output import print_json
     from evertune.settings import load_project
@@ -34,7 +39,8 @@ def tune(
 
     project = load_project()
     overrides = {"max_trials": max_trials, "max_epochs": max_epochs, "workers": workers, "seed": seed}
-    found = _search(project, study, _with(project.settings.tune, overrides))
+    settings = _with(project.settings.tune, {**overrides, "max_seconds": max_seconds})
+    found = _search(project, study, settings, as_json=json_output)
     picture = pareto_picture(found, project.runs / f"{study}-pareto.png")
     if json_output:
         print_json(
@@ -55,19 +61,20 @@ def _with(settings: TuneSettings, overrides: dict[str, Any]) -> TuneSettings:
     return type(settings).model_validate({**settings.model_dump(), **given})
 
 
-def _search(project: Project, study: str, settings: TuneSettings) -> FinishedStudy:
+def _search(project: Project, study: str, settings: TuneSettings, *, as_json: bool) -> FinishedStudy:
     from rich.console import Console
 
     from cli.search_view import SearchView
     from evertune.task import LabelledWindow
     from tune import search
 
-    with SearchView(Console(stderr=True)) as view:
+    folder = project.studies / study
+    with SearchView(Console(stderr=True), folder, as_json=as_json) as view:
         return search(
             project.settings.project.task,
             project_root=project.root,
             window=LabelledWindow(),
-            folder=project.studies / study,
+            folder=folder,
             settings=settings,
             limits=project.settings.limits,
             export=project.settings.export,

@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tune.journal import read_entries
 from tune.standing import Standing, TrialStanding
@@ -106,8 +105,8 @@ class MlflowRuns:
         if not self._failed:
             self._failed = True
             self._notices.append(
-                f"MLflow at {_without_password(self._uri)} was not reached: {reason}. The search goes on; what is missing "
-                "there is sent when it can be, at the latest when `evertune tune` is called again."
+                f"MLflow at {_without_password(self._uri)} was not reached: {reason}. The search goes on; what is "
+                "missing there is sent when it can be, at the latest when `evertune tune` is called again."
             )
 
 
@@ -157,7 +156,9 @@ class _Runs:
 
         missing = {step: each for step, each in trial.epochs.items() if step not in self._known[run]}
         metrics = [
-            Metric("val_accuracy", value, int(at * 1e3), step) for step, (at, value) in missing.items() if value is not None
+            Metric("val_accuracy", value, int(at * 1e3), step)
+            for step, (at, value) in missing.items()
+            if value is not None
         ]
         params = [Param(_key(name), str(value)) for name, value in trial.hyperparameters.items()]
         self._client.log_batch(run, metrics=metrics, params=params[:_PARAMS_A_CALL])

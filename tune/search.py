@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from tune.backend import fix_backend
 from tune.dataset import digest, write_splits
 from tune.events import Progress, SearchStarted
 from tune.journal import Journal
+from tune.lock import locked
 from tune.plan import Plan
 from tune.pool import WorkerPool
 from tune.rungs import Rungs
@@ -69,7 +69,7 @@ def search(
     """
     fix_backend(settings.backend)
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with locked(folder):
         task = load_task(task_reference, project_root)
         splits = _data(task, window, project_root, task_reference)
         plan = Plan(
@@ -157,7 +157,9 @@ def _seconds_left(journal: Journal, settings: TuneSettings) -> float:
 
 def _out_of_time(journal: Journal, settings: TuneSettings) -> bool:
     ends = [entry["max_seconds"] for entry in journal.entries if entry["event"] == "out_of_time"]
-    over = _seconds_left(journal, settings) <= 0 or (settings.max_seconds and max(ends, default=0) >= settings.max_seconds)
+    over = _seconds_left(journal, settings) <= 0 or (
+        settings.max_seconds and max(ends, default=0) >= settings.max_seconds
+    )
     return bool(over) and not _is_finished(journal, settings.max_trials)
 
 
@@ -194,19 +196,6 @@ def _blame(plan: Plan) -> Iterator[None]:
 
 def _file(root: Path, reference: str) -> Path:
     return (root / reference.rpartition(":")[0]).resolve()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """The kernel lets go of the lock when this process ends, however it ends."""
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SearchError(
-                f"another search runs in {folder}", fix="Wait for it, or choose another folder.", folder=str(folder)
-            ) from error
-        yield
 
 
 def _fingerprint(plan: Plan, splits: Splits, task: Task) -> dict[str, Any]:

@@ -54,25 +54,23 @@ class TrialStanding:
         """By epoch, of the training framework; those that are no number are left out."""
         return [metric for _, (_, metric) in sorted(self.epochs.items()) if metric is not None]
 
-    @property
-    def phase(self) -> str:
-        """What it does, in a word; before the first epoch it is built, exported untrained and measured."""
-        return self.state if self.state != "running" else "training" if self.epochs else "preparing"
-
     def work_until(self, at: float) -> None:
         """Counts the time since the entry before."""
         if self.since is not None and self.state == "running":
             self.seconds += max(0.0, at - self.since)
         self.since = at
 
-    def to_json(self, now: float) -> dict[str, Any]:
-        """A trial that has not ended, for programs."""
+    def to_json(self, now: float, max_epochs: int) -> dict[str, Any]:
+        """A trial that has not ended, for programs.
+
+        Before its first epoch it is "preparing": built, exported untrained and measured; after the last "exporting".
+        """
         running = self.state == "running" and self.since is not None
         seconds = self.seconds + (max(0.0, now - (self.since or now)) if running else 0.0)
         accuracies = self.accuracies
         return {
             "trial_id": self.trial_id,
-            "state": self.phase,
+            "state": self._phase(max_epochs),
             "epoch": self.epoch,
             "accuracy": accuracies[-1] if accuracies else None,
             "accuracies": accuracies,
@@ -81,6 +79,11 @@ class TrialStanding:
             "seconds": round(seconds, 1),
             "hyperparameters": dict(self.hyperparameters),
         }
+
+    def _phase(self, max_epochs: int) -> str:
+        if self.state != "running":
+            return self.state
+        return "preparing" if not self.epoch else "exporting" if self.epoch == max_epochs else "training"
 
 
 class Standing:
@@ -157,7 +160,9 @@ class Standing:
         """An estimate from the trials that have ended so far; None while they are too few, or no limit is known."""
         if not self.max_trials:
             return None
-        known = Pace(list(self.trials.values())).seconds_left(self.trials_left(), self.workers, now, self._epochs_left())
+        known = Pace(list(self.trials.values())).seconds_left(
+            self.trials_left(), self.workers, now, self._epochs_left()
+        )
         if not self.max_seconds:
             return known
         rest = max(0.0, self.max_seconds - self.spent_seconds(now))
@@ -174,7 +179,7 @@ class Standing:
             "states": dict(self.counts),
             "trials_left": self.trials_left(),
             "workers_lost": self.lost,
-            "in_work": [each.to_json(now) for each in self.running],
+            "in_work": [each.to_json(now, self.max_epochs) for each in self.running],
             "best": best[0].to_json() if best else None,
         }
 

@@ -110,7 +110,9 @@ def _ended(state: str, at: float) -> Any:
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value if isinstance(value, bool | int | float | str) else str(value) for name, value in values.items()}
+    return {
+        name: value if isinstance(value, bool | int | float | str) else str(value) for name, value in values.items()
+    }
 
 
 def _run(trial_id: str) -> str:
