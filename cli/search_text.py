@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -13,85 +14,78 @@ from cli.sparkline import sparkline
 from cli.tables import hyperparameters, plain_table, ratio, trials_table
 from cli.times import duration
 
-if TYPE_CHECKING:
-    from tune.standing import Standing
-
 _STATES = ("completed", "paused", "pruned", "rejected", "failed")
+_FEWEST = 3  # trials, of `tune.pace`
 
 
-def draw_search(standing: Standing, now: float, *, best: int = 5, encoding: str = "utf-8") -> RenderableType:
+def draw_search(found: Mapping[str, Any], *, encoding: str = "utf-8") -> RenderableType:
     """Progress, time left, trials in work, and the best ones.
 
     Args:
-        standing: Of the search.
-        now: Seconds since the epoch.
-        best: How many of them.
+        found: `tune.standing.Standing.to_json`.
         encoding: Of the terminal.
     """
-    drawn: list[RenderableType] = [_progress(standing, now), Text(summary(standing))]
-    if standing.running:
-        drawn.append(_in_work(standing, now, ascii_only=not encoding.lower().startswith("utf")))
-    records = standing.best(best)
-    if records:
+    from tune.record import TrialRecord
+
+    drawn: list[RenderableType] = [_progress(found), Text(summary(found))]
+    if found["in_work"]:
+        drawn.append(_in_work(found, ascii_only=not encoding.lower().startswith("utf")))
+    if found["best"]:
+        records = [TrialRecord.from_json(each) for each in found["best"]]
         drawn.append(trials_table(records, title="best so far, by the accuracy of the artifact"))
     return Group(*drawn)
 
 
-def summary(standing: Standing) -> str:
+def summary(found: Mapping[str, Any]) -> str:
     """One line: how many trials ended how.
 
     Example:
-        >>> from tune.standing import Standing
-        >>> summary(Standing())
-        'no trial has ended'
+        >>> summary({"states": {"failed": 1, "completed": 3, "running": 2}, "workers_lost": 1})
+        '3 completed, 1 failed, 1 worker lost and replaced'
     """
-    counts = standing.counts
-    states = [f"{counts[state]} {state}" for state in _STATES if counts[state]]
-    if standing.lost:
-        states.append(f"{standing.lost} {'worker' if standing.lost == 1 else 'workers'} lost and replaced")
+    states = [f"{found['states'][state]} {state}" for state in _STATES if found["states"].get(state)]
+    if lost := found["workers_lost"]:
+        states.append(f"{lost} {'worker' if lost == 1 else 'workers'} lost and replaced")
     return ", ".join(states) or "no trial has ended"
 
 
-def time_left(standing: Standing, now: float) -> str:
-    """In words, and no promise."""
-    from tune.pace import FEWEST_TRIALS
+def time_left(found: Mapping[str, Any]) -> str:
+    """In words, and no promise.
 
-    if standing.finished:
+    Example:
+        >>> time_left({"finished": False, "seconds_left": 130.0})
+        'about 2 min 10 s left'
+    """
+    if found["finished"]:
         return "finished"
-    seconds = standing.seconds_left(now)
+    seconds = found["seconds_left"]
     if seconds is None:
-        judged = len(standing.ended) < FEWEST_TRIALS and standing.max_trials
-        return (
-            f"time left unknown before {FEWEST_TRIALS} trials that count have ended" if judged else "time left unknown"
-        )
-    if seconds < 1:
-        return "about to end"
-    return f"about {duration(seconds)} left"
+        few = found["max_trials"] and found["counted_trials"] < _FEWEST
+        return f"time left: known after {_FEWEST} trials" if few else "time left unknown"
+    return "about to end" if seconds < 1 else f"about {duration(seconds)} left"
 
 
-def _progress(standing: Standing, now: float) -> Table:
-    done = sum(record.state != "rejected" for record in standing.ended)  # rejected ones do not count
+def _progress(found: Mapping[str, Any]) -> Table:
     table = Table.grid(padding=(0, 2))
-    bar = ProgressBar(total=max(1, standing.max_trials), completed=done, width=30)
-    table.add_row(bar, f"{done} of {standing.max_trials or '?'} trials", time_left(standing, now))
+    bar = ProgressBar(total=max(1, found["max_trials"]), completed=found["counted_trials"], width=24)
+    table.add_row(bar, f"{found['counted_trials']} of {found['max_trials'] or '?'} trials", time_left(found))
     return table
 
 
-def _in_work(standing: Standing, now: float, *, ascii_only: bool) -> Table:
+def _in_work(found: Mapping[str, Any], *, ascii_only: bool) -> Table:
     table = plain_table("in work", ("trial", "state"), ("epoch", "accuracy"))
     table.add_column("curve", min_width=6)
-    table.add_column("for", justify="right")
-    table.add_column("tries", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("for", justify="right", no_wrap=True)
+    table.add_column("values", no_wrap=True, overflow="ellipsis", ratio=1)
     table.expand = True
-    for trial in standing.running:
-        told = trial.to_json(now, standing.max_epochs)
+    for trial in found["in_work"]:
         table.add_row(
-            trial.trial_id,
-            told["state"] if trial.attempt == 1 else f"{told['state']}, attempt {trial.attempt}",
-            f"{trial.epoch}/{standing.max_epochs or '?'}",
-            ratio(told["accuracy"]),
-            sparkline(told["accuracies"], ascii_only=ascii_only),
-            duration(told["seconds"]),
-            hyperparameters(trial.hyperparameters),
+            trial["trial_id"],
+            trial["state"] if trial["attempt"] == 1 else f"{trial['state']}, attempt {trial['attempt']}",
+            f"{trial['epoch']}/{found['max_epochs'] or '?'}",
+            ratio(trial["accuracy"]),
+            sparkline(trial["accuracies"], ascii_only=ascii_only),
+            duration(trial["seconds"]),
+            hyperparameters(trial["hyperparameters"]),
         )
     return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -74,14 +75,16 @@ class SearchView:
 
     def _draw(self) -> RenderableType:
         with self._lock:  # the table is redrawn by a thread
-            return draw_search(self._standing, self._clock(), encoding=self._console.encoding)
+            return draw_search(self._standing.to_json(self._clock()), encoding=self._console.encoding)
 
     def _say(self, event: Event) -> None:
         if isinstance(event, TrialEpoch):
             if event.at_seconds - self._said_at.get(event.trial_id, 0.0) < _EPOCH_LINE_SECONDS:
                 return
             self._said_at[event.trial_id] = event.at_seconds
-        self._console.print(line(event, self._standing, self._clock()), soft_wrap=True, markup=False, highlight=False)
+        self._console.print(
+            line(event, self._standing.to_json(self._clock())), soft_wrap=True, markup=False, highlight=False
+        )
 
     def _object(self, event: Event) -> dict[str, Any]:
         content = dict(vars(event))
@@ -95,8 +98,13 @@ class SearchView:
         }
 
 
-def line(event: Event, standing: Standing, now: float) -> str:
-    """An event as one line of a log."""
+def line(event: Event, found: Mapping[str, Any]) -> str:
+    """An event as one line of a log.
+
+    Args:
+        event: Of a search.
+        found: `Standing.to_json` after it.
+    """
     if isinstance(event, SearchStarted):
         before = f", {event.resumed_trials} of them ended before" if event.resumed_trials else ""
         return f"search: {event.max_trials} trials{before}; {event.workers} workers, {event.max_epochs} epochs a trial"
@@ -104,13 +112,13 @@ def line(event: Event, standing: Standing, now: float) -> str:
         again = f", attempt {event.attempt}" if event.attempt > 1 else ""
         return f"trial {event.trial_id} starts ({event.origin}{again}): {hyperparameters(event.hyperparameters)}"
     if isinstance(event, TrialEpoch):
-        return f"trial {event.trial_id} epoch {event.epoch}/{standing.max_epochs}: accuracy {ratio(event.accuracy)}"
+        return f"trial {event.trial_id} epoch {event.epoch}/{found['max_epochs']}: accuracy {ratio(event.accuracy)}"
     if isinstance(event, WorkerLost):
         work = "" if event.trial_id is None else f" with trial {event.trial_id}, which another takes"
         return f"a worker is lost{work}"
     if isinstance(event, Notice):
         return event.text
-    return f"{_ended(event)}; {time_left(standing, now)}"
+    return f"{_ended(event)}; {time_left(found)}"
 
 
 def _ended(event: Any) -> str:

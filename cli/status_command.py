@@ -45,10 +45,10 @@ def status(
 
 def look_at(project: Project) -> Callable[[], dict[str, Any]]:
     """Gives the function that tells where a project stands; bundles, which never change, it reads once."""
+    from cli.searches import Searches
     from evertune.bundle import BundleStore
     from evertune.ledger import Ledger
     from monitoring.bundle_facts import BundleFacts
-    from cli.searches import Searches
     from retune.foreign import Waiting
 
     searches = Searches(project.studies)

@@ -46,7 +46,7 @@ def draw_status(found: dict[str, Any], rates: Mapping[str, str] | None = None) -
         when = "never again" if each["next_at"] is None else f"next at {local_time(each['next_at'])}"
         drawn.append(Text(f"schedule {each['name']}: {each['cron']} ({each['timezone']}), {when}"))
     drawn.append(Text(f"studies: {', '.join(found['studies']) or 'none'}"))
-    drawn += [draw_found(search, found["at"]) for search in found["searches"] if not search["finished"]]
+    drawn += [draw_found(search) for search in found["searches"] if not search["finished"]]
     return Group(*drawn)
 
 

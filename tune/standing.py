@@ -11,6 +11,8 @@ from tune.pace import Pace
 from tune.record import TrialRecord
 from tune.study import ranked
 
+_BEST = 5  # trials that are told
+
 
 @dataclass
 class TrialStanding:
@@ -168,19 +170,26 @@ class Standing:
         rest = max(0.0, self.max_seconds - self.spent_seconds(now))
         return rest if known is None else min(known, rest)
 
-    def to_json(self, now: float) -> dict[str, Any]:
-        """For programs."""
-        best = self.best(1)
+    def to_json(self, now: float | None) -> dict[str, Any]:
+        """For programs, and for whatever draws it.
+
+        Args:
+            now: Seconds since the epoch while it runs; None if it does not: then it stands where its last entry was.
+        """
+        now = self._last_at if now is None else now
+        left = self.seconds_left(now)
         return {
             "max_trials": self.max_trials,
             "max_epochs": self.max_epochs,
             "workers": self.workers,
             "finished": self.finished,
             "states": dict(self.counts),
-            "trials_left": self.trials_left(),
+            "counted_trials": sum(record.state != "rejected" for record in self.ended),
             "workers_lost": self.lost,
+            "seconds": round(self.spent_seconds(now), 1),
+            "seconds_left": None if left is None else round(left, 1),
             "in_work": [each.to_json(now, self.max_epochs) for each in self.running],
-            "best": best[0].to_json() if best else None,
+            "best": [{**record.to_json(), "candidates": []} for record in self.best(_BEST)],
         }
 
     # --- inside ---------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -62,15 +62,14 @@ class Tracking:
     def _feed(self) -> None:
         entries = self._follower.new() if self._trackers else []
         touched = {trial.trial_id: trial for each in entries if (trial := self._standing.take(each)) is not None}
-        for trial in touched.values():
-            for tracker in list(self._trackers):
-                self._guarded(tracker, lambda tracker, trial=trial: tracker.sync(trial))  # type: ignore[misc]
+        for tracker in list(self._trackers):
+            self._guarded(tracker, lambda tracker: _sync(tracker, touched.values()))
         for tracker in self._trackers:
             self._say(*tracker.notices())
 
-    def _guarded(self, tracker: Tracker, do: object) -> None:
+    def _guarded(self, tracker: Tracker, do: Callable[[Tracker], None]) -> None:
         try:
-            do(tracker)  # type: ignore[operator]
+            do(tracker)
         except Exception as error:  # a full disk, say: the search matters more
             self._trackers.remove(tracker)
             self._say(f"{type(tracker).__name__} stopped: {type(error).__name__}: {error}")
@@ -78,6 +77,11 @@ class Tracking:
     def _say(self, *texts: str) -> None:
         for text in texts:
             self._tell(Notice(self._clock(), text))
+
+
+def _sync(tracker: Tracker, trials: Iterable[TrialStanding]) -> None:
+    for trial in trials:
+        tracker.sync(trial)
 
 
 @contextmanager
