@@ -83,7 +83,7 @@ class MlflowRuns:
             except ImportError:
                 self._warn("it is not installed, or not whole: pip install 'evertune[mlflow]'")
             except Exception as error:  # whatever a store, a network or a version of MLflow may raise
-                self._warn(f"{type(error).__name__}: {str(error)[:_SAID]}")
+                self._warn(f"{type(error).__name__}: {_without_password(str(error))[:_SAID]}")
             else:
                 trials = {}
             if end is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -60,7 +59,7 @@ def search(
         export: How trials are scored.
         warm_start: What is tried first.
         progress: Told what happens, in this thread.
-        clock: Of events.
+        clock: Of events, of the journal and of the time limit.
 
     Raises:
         TaskError: The task file does not import, or builds no model.
@@ -83,7 +82,9 @@ def search(
             export=export,
             warm_weights=None if warm_start is None or warm_start.weights is None else warm_start.weights.resolve(),
         )
-        journal = _open_journal(plan, _fingerprint(plan, splits, task))  # another search's folder is left as it is
+        journal = _open_journal(
+            plan, _fingerprint(plan, splits, task), clock
+        )  # another search's folder is left as it is
         try:
             write_splits(splits, plan.data)
             with tracked(folder, settings, progress, clock) as told:
@@ -113,7 +114,7 @@ def _run(
     workers = max(1, min(settings.workers, settings.max_trials - counted))
     limits = {"max_trials": settings.max_trials, "max_seconds": settings.max_seconds}
     journal.append("session", **limits, workers=workers)
-    deadline = time.monotonic() + _seconds_left(journal, settings)
+    deadline = clock() + _seconds_left(journal, settings)
     progress(SearchStarted(clock(), settings.max_trials, settings.max_epochs, workers, ended))
     pool = WorkerPool(plan, workers)
     try:
@@ -213,14 +214,14 @@ def _fingerprint(plan: Plan, splits: Splits, task: Task) -> dict[str, Any]:
     }
 
 
-def _open_journal(plan: Plan, fingerprint: Mapping[str, Any]) -> Journal:
-    journal = Journal(plan.folder / JOURNAL)
+def _open_journal(plan: Plan, fingerprint: Mapping[str, Any], clock: Clock) -> Journal:
+    journal = Journal(plan.folder / JOURNAL, clock=clock)
     header = next((entry for entry in journal.entries if entry["event"] == "study"), None)
     differences = [] if header is None else _differences(header["fingerprint"], fingerprint)
     if differences and not any(entry["event"] == "started" for entry in journal.entries):
         journal.close()  # it ended before its first trial, in an error that was mended since: nothing is lost
         journal.path.unlink()
-        return _open_journal(plan, fingerprint)
+        return _open_journal(plan, fingerprint, clock)
     if differences:
         journal.close()
         raise SearchError(

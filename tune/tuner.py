@@ -59,7 +59,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
         trial_timeout_seconds: After which a worker is killed and its trial fails.
         progress: Told what happens.
         clock: Of events.
-        deadline: Monotonic seconds; then no trial starts, and those in training end at their next epoch, to go on when
+        deadline: Of the clock; then no trial starts, and those in training end at their next epoch, to go on when
             the search is called again.
         discover: Find the whole search space by building models, conditions included.
     """
@@ -166,7 +166,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
         pool.answer(worker, {"type": "stop" if trial.status == TrialStatus.STOPPED else "go"})
 
     def _late(self) -> bool:
-        return time.monotonic() >= self._deadline
+        return self._clock() >= self._deadline
 
     def _ended(self, pool: WorkerPool, worker: Worker, message: Message) -> None:
         record = TrialRecord.from_json(message["record"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,6 +23,12 @@ from tune.tracking import Tracking, tracked
 
 Searched = Any  # of conftest.py
 JOURNAL = "journal.jsonl"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _without_tensorflow() -> None:
+    """TensorBoard reads with its own stand-in: TensorFlow would stay in this process, beside torch."""
+    sys.modules.setdefault("tensorboard.compat.notf", ModuleType("notf"))
 
 
 def scalars(folder: Path, tag: str) -> list[tuple[int, float]]:
