@@ -67,8 +67,8 @@ class TrialStanding:
 
         Before its first epoch it is "preparing": built, exported untrained and measured; after the last "exporting".
         """
-        running = self.state == "running" and self.since is not None
-        seconds = self.seconds + (max(0.0, now - (self.since or now)) if running else 0.0)
+        running = self.state == "running"
+        seconds = self.seconds + (max(0.0, now - self.since) if running and self.since is not None else 0.0)
         accuracies = self.accuracies
         return {
             "trial_id": self.trial_id,
@@ -107,7 +107,8 @@ class Standing:
         self.max_trials, self.max_epochs, self.workers, self.lost = 0, 0, 1, 0
         self.max_seconds, self.max_total_epochs = 0.0, 0
         self.finished = False
-        self._spent_before, self._session_at, self._last_at = 0.0, 0.0, 0.0
+        self._spent_before, self._last_at = 0.0, 0.0
+        self._session_at: float | None = None
         for entry in entries:
             self.take(entry)
 
@@ -156,7 +157,7 @@ class Standing:
             now: While it runs; None counts to the last entry.
         """
         until = self._last_at if now is None else max(now, self._last_at)
-        return self._spent_before + (until - self._session_at if self._session_at else 0.0)
+        return self._spent_before + (0.0 if self._session_at is None else until - self._session_at)
 
     def seconds_left(self, now: float) -> float | None:
         """An estimate from the trials that have ended so far; None while they are too few, or no limit is known."""
