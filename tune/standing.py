@@ -206,12 +206,12 @@ class Standing:
     def _trial(self, event: str, trial_id: str, entry: Mapping[str, Any], at: float) -> TrialStanding | None:
         if event == "started":
             self.trials[trial_id] = TrialStanding(trial_id, entry["hyperparameters"], entry["origin"], at, since=at)
+        elif event == "ended" and trial_id not in self.trials:
+            record = TrialRecord.from_json(entry["record"])
+            self.trials[trial_id] = TrialStanding(trial_id, record.hyperparameters, record.origin, at)
         trial = self.trials.get(trial_id)
-        if trial is None:
-            record = TrialRecord.from_json(entry["record"]) if "record" in entry else None
-            if record is None:
-                return None
-            trial = self.trials[trial_id] = TrialStanding(trial_id, record.hyperparameters, record.origin, at)
+        if trial is None:  # no trial of the search
+            return None
         trial.work_until(at)
         if event == "epoch":
             _report(trial, entry["epoch"], entry["metric"], at)

@@ -127,6 +127,16 @@ def test_a_paused_trial_goes_on_and_a_lost_one_is_tried_again() -> None:
     assert standing.trials["0"].seconds == pytest.approx(12 + 10)  # not the pause
 
 
+def test_entries_of_another_kind_are_no_trials() -> None:
+    journal = Clocked()
+    journal.trial("0", "completed", 1)
+    journal.add("later", 60, record=TrialRecord("0.1", {}, "completed", 0.9).to_json())
+    journal.add("epoch", 60, trial_id="0.2", epoch=1, metric=0.5)
+    standing = Standing(journal.entries)
+    assert list(standing.trials) == ["0"]
+    assert standing.spent_seconds() == pytest.approx(12 + 120)
+
+
 def test_a_journal_of_an_earlier_version_is_read_too() -> None:
     record = TrialRecord("0", {}, "completed", 0.9, epochs=1, seconds=7.0).to_json()
     entries = [
