@@ -139,7 +139,7 @@ def test_entries_of_another_kind_are_no_trials() -> None:
 
 def test_a_journal_of_an_earlier_version_is_read_too() -> None:
     record = TrialRecord("0", {}, "completed", 0.9, epochs=1, seconds=7.0).to_json()
-    entries = [
+    entries: list[dict[str, Any]] = [
         {"event": "started", "trial_id": "0", "hyperparameters": {}, "origin": "default"},
         {"event": "epoch", "trial_id": "0", "epoch": 1, "metric": None},
         {"event": "ended", "record": record},

@@ -60,9 +60,10 @@ def test_tensorboard_reads_curves_figures_and_hyperparameters_of_a_real_search(s
     for record in searched.study.trials:
         run = _read(logs / f"trial-{record.trial_id}")
         if record.epochs:
-            reported = [(each.step, pytest.approx(each.value)) for each in run.Scalars("val_accuracy")]
+            reported = {each.step: each.value for each in run.Scalars("val_accuracy")}
             told = standing.trials[record.trial_id].epochs
-            assert reported == [(epoch, metric) for epoch, (_, metric) in sorted(told.items())]
+            assert reported == pytest.approx({epoch: metric for epoch, (_, metric) in told.items()})
+            assert list(reported) == sorted(told)
         if record.state == "completed":
             assert [(each.step, each.value) for each in run.Scalars("score")] == [
                 (record.epochs, pytest.approx(record.score))
