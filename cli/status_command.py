@@ -45,11 +45,13 @@ def status(
 
 def look_at(project: Project) -> Callable[[], dict[str, Any]]:
     """Gives the function that tells where a project stands; bundles, which never change, it reads once."""
+    from cli.searches import Searches
     from evertune.bundle import BundleStore
     from evertune.ledger import Ledger
     from monitoring.bundle_facts import BundleFacts
     from retune.foreign import Waiting
 
+    searches = Searches(project.studies)
     waiting = Waiting(project)
     facts = BundleFacts(BundleStore.of(project))
 
@@ -63,6 +65,7 @@ def look_at(project: Project) -> Callable[[], dict[str, Any]]:
                 "waiting": dict(waiting(ledger)),
                 "schedules": _schedules(project, ledger.clock()),
                 "studies": _studies(project),
+                "searches": searches.look(ledger.clock()),
             }
 
     return look

@@ -29,6 +29,7 @@ def draw_status(found: dict[str, Any], rates: Mapping[str, str] | None = None) -
     from rich.table import Table
     from rich.text import Text
 
+    from cli.searches import draw_found
     from retune.foreign import waiting_line
 
     drawn: list[RenderableType] = [Text.assemble((found["project"], "bold"), f"  task {found['task']}")]
@@ -45,6 +46,7 @@ def draw_status(found: dict[str, Any], rates: Mapping[str, str] | None = None) -
         when = "never again" if each["next_at"] is None else f"next at {local_time(each['next_at'])}"
         drawn.append(Text(f"schedule {each['name']}: {each['cron']} ({each['timezone']}), {when}"))
     drawn.append(Text(f"studies: {', '.join(found['studies']) or 'none'}"))
+    drawn += [draw_found(search) for search in found["searches"] if not search["finished"]]
     return Group(*drawn)
 
 

@@ -45,3 +45,20 @@ def parse_moment(text: str) -> float:
         raise InputError(
             f"{text[:80]!r} is no time", fix="Write 2026-12-24, 2026-12-24T18:00, or with a zone: 2026-12-24T18:00Z."
         ) from error
+
+
+def duration(seconds: float) -> str:
+    """A time span for people, to two units.
+
+    Example:
+        >>> [duration(each) for each in (0.4, 75.0, 4000.0, 200_000.0)]
+        ['0 s', '1 min 15 s', '1 h 6 min', '2 d 7 h']
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    for large, small, size in (("d", "h", 86_400), ("h", "min", 3600), ("min", "s", 60)):
+        if seconds >= size:
+            whole, rest = divmod(seconds, size)
+            part = {"h": 3600, "min": 60, "s": 1}[small]
+            return f"{whole:.0f} {large} {rest // part:.0f} {small}"
+    raise AssertionError(seconds)  # 60 s are a minute

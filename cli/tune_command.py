@@ -35,6 +35,9 @@ def tune(
     max_epochs: Annotated[int | None, typer.Option("--max-epochs", min=1, help="Instead of tune.max_epochs.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Instead of tune.workers.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Instead of tune.seed.")] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option("--max-seconds", min=0, help="Of the whole search, instead of tune.max_seconds.")
+    ] = None,
     study: Study = "main",
     warm_from: Annotated[
         str | None,
@@ -45,8 +48,10 @@ def tune(
     """Search architecture, hyperparameters and training strategy, under the limits of evertune.toml.
 
     Each trial is scored on the ONNX artifact that would ship. A search that was interrupted goes on where it was;
-    one that has ended goes on with a larger --max-trials. Another --study starts afresh, or with --warm-from where
-    another search has ended: fine-tuned from its winner's weights, then its best settings from scratch.
+    one that has ended goes on with a larger --max-trials or --max-seconds. Another --study starts afresh, or with
+    --warm-from where another search has ended: fine-tuned from its winner's weights, then its best from scratch.
+
+    Progress goes to stderr: a live table on a terminal, else lines; with --json one JSON object a line.
     """
     from cli.output import print_json
     from cli.typed_task import project_of
@@ -56,7 +61,8 @@ def tune(
     project = project_of(reference, data)
     overrides = {"max_trials": max_trials, "max_epochs": max_epochs, "workers": workers, "seed": seed}
     warm_start = None if warm_from is None else warm_start_from(warm_from, project)
-    found = _search(project, study, _with(project.settings.tune, overrides), warm_start)
+    settings = _with(project.settings.tune, {**overrides, "max_seconds": max_seconds})
+    found = _search(project, study, settings, warm_start, as_json=json_output)
     picture = pareto_picture(found, project.runs / f"{study}-pareto.png")
     choice = found.best()
     if json_output:
@@ -79,19 +85,22 @@ def _with(settings: TuneSettings, overrides: dict[str, Any]) -> TuneSettings:
     return type(settings).model_validate({**settings.model_dump(), **given})
 
 
-def _search(project: Project, study: str, settings: TuneSettings, warm_start: WarmStart | None) -> FinishedStudy:
+def _search(
+    project: Project, study: str, settings: TuneSettings, warm_start: WarmStart | None, *, as_json: bool
+) -> FinishedStudy:
     from rich.console import Console
 
     from cli.search_view import SearchView
     from evertune.task import LabelledWindow
     from tune import search
 
-    with SearchView(Console(stderr=True)) as view:
+    folder = project.studies / study
+    with SearchView(Console(stderr=True), folder, as_json=as_json) as view:
         return search(
             project.settings.project.task,
             project_root=project.root,
             window=LabelledWindow(),
-            folder=project.studies / study,
+            folder=folder,
             settings=settings,
             limits=project.settings.limits,
             export=project.settings.export,

@@ -98,6 +98,9 @@ class TuneSettings(_Section):
     seed: int = Field(default=0, ge=0)  # of sampling and training; the same seed asks for the same trials
     backend: str = Field(default="torch", pattern="^(torch|tensorflow)$")  # of Keras, one a worker process
     trial_timeout_seconds: float = Field(default=1800, gt=0)  # then the trial counts as failed
+    max_seconds: float = Field(default=0, ge=0)  # of the whole search; called with more it goes on; 0: no limit
+    tensorboard: bool = True  # logs in the study's folder
+    mlflow_tracking_uri: str = ""  # of a server or a store, where MLflow is installed; empty: no runs there
     finalists: int = Field(default=3, ge=0, le=10)  # best trials that are trained again before one ships; 0: none
     finalist_seeds: int = Field(default=2, ge=1, le=10)  # trainings of each; none where all are over max_trials / 3
 

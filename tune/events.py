@@ -113,6 +113,14 @@ class FinalEnded:
     record: TrialRecord
 
 
+@dataclass(frozen=True)
+class Notice:
+    """What does not concern the search itself: a tracking server that is away, say."""
+
+    at_seconds: float
+    text: str
+
+
 Event = (
     SearchStarted
     | TrialStarted
@@ -125,6 +133,7 @@ Event = (
     | FinalsStarted
     | FinalEnded
     | WorkerLost
+    | Notice
 )
 Progress = Callable[[Event], None]
 """Called in the driver's thread; what it raises ends the search."""

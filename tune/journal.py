@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from evertune.clock import Clock, system_clock
 from evertune.errors import SearchError
 from evertune.files import sync_folder
 
@@ -18,13 +19,15 @@ class Journal:
 
     Args:
         path: Created where missing, with its folder.
+        clock: Of entries.
 
     Raises:
         SearchError: A whole line is not an entry: the file was damaged by something else than a kill.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock: Clock = system_clock) -> None:
         self.path = path
+        self._clock = clock
         path.parent.mkdir(parents=True, exist_ok=True)
         self.entries, valid_bytes = read_entries(path)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
@@ -33,13 +36,13 @@ class Journal:
         sync_folder(path.parent)
 
     def append(self, event: str, **content: Any) -> None:
-        """Writes one entry, `{"event": event, **content}`, and waits for the disk.
+        """Writes one entry, `{"event": event, "at": seconds since the epoch, **content}`, and waits for the disk.
 
         Raises:
             ValueError: The content holds NaN or infinity, for which JSON has no word.
             OSError: The disk is full, say; nothing was written.
         """
-        entry = {"event": event, **content}
+        entry = {"event": event, "at": round(self._clock(), 3), **content}
         line = json.dumps(entry, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         start = os.lseek(self._file, 0, os.SEEK_CUR)
         try:
@@ -56,6 +59,29 @@ class Journal:
     def close(self) -> None:
         """Releases the file."""
         os.close(self._file)
+
+
+class Follower:
+    """Reads a journal while another writes it.
+
+    Args:
+        path: Need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def new(self) -> list[dict[str, Any]]:
+        """Whole entries since the call before."""
+        if not self._path.exists():
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return [_entry(line) for line in whole.splitlines()]
 
 
 def read_entries(path: Path) -> tuple[list[dict[str, Any]], int]:

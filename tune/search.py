@@ -27,7 +27,9 @@ from tune.plan import Plan
 from tune.pool import Pool
 from tune.process_pool import ProcessPool
 from tune.rungs import Rungs
+from tune.standing import Standing
 from tune.study import JOURNAL, Study, load_study, no_winner, ranked
+from tune.tracking import tracked
 from tune.warm_start import WarmStart
 
 _BEGUN = "warm_start"  # in the journal's first entry
@@ -61,7 +63,7 @@ def search(
         export: How trials are scored.
         warm_start: What is tried first. A search that goes on keeps what it began with; None is no wish for another.
         progress: Told what happens, in this thread.
-        clock: Of events.
+        clock: Of events, of the journal and of the time limit.
 
     Raises:
         TaskError: The task file does not import, or builds no model.
@@ -82,16 +84,21 @@ def search(
             limits=limits,
             export=export,
         )
+        fingerprint = _fingerprint(plan, splits, task)
+        if len(settings.objectives) > 1:
+            fingerprint["objectives"] = list(settings.objectives)
         # Another search's folder is left as it is.
-        journal, begun = _open_journal(plan, _fingerprint(plan, splits, task), warm_start)
+        journal, begun = _open_journal(plan, fingerprint, warm_start, clock)
         try:
             write_splits(splits, plan.data)
-            _run(journal, replace(plan, warm_weights=begun.weights), task, splits, settings, begun, progress, clock)
+            plan = replace(plan, warm_weights=begun.weights)
+            with tracked(folder, settings, progress, clock) as told:
+                _run(journal, plan, task, splits, settings, begun, told, clock)
         finally:
             journal.close()
         study = load_study(folder)
     if not ranked(study.trials):
-        raise no_winner(study.trials)
+        raise _too_short(settings) if _out_of_time(journal, settings) else no_winner(study.trials)
     return study
 
 
@@ -102,16 +109,18 @@ def _run(
     splits: Splits,
     settings: TuneSettings,
     warm_start: WarmStart,
-    progress: Progress | None,
+    progress: Progress,
     clock: Clock,
 ) -> None:
     ended = sum(entry["event"] == "ended" for entry in journal.entries)
-    if _is_finished(journal, settings):
+    if _is_finished(journal, settings) or _out_of_time(journal, settings):
         return
     counted = sum(entry["event"] == "ended" and entry["record"]["state"] != "rejected" for entry in journal.entries)
     workers = max(1, min(settings.workers, settings.max_trials - counted))
-    if progress is not None:
-        progress(SearchStarted(clock(), settings.max_trials, settings.max_epochs, workers, ended))
+    names = ("max_trials", "max_seconds", "max_total_epochs")
+    journal.append("session", **{name: getattr(settings, name) for name in names}, workers=workers)
+    deadline = clock() + _seconds_left(journal, settings)
+    progress(SearchStarted(clock(), settings.max_trials, settings.max_epochs, workers, ended))
     pool = _pool(plan, workers, settings)
     try:
         pool.start()  # they import their framework while this process does the same
@@ -139,10 +148,13 @@ def _run(
                 trial_timeout_seconds=settings.trial_timeout_seconds,
                 progress=progress,
                 clock=clock,
+                deadline=deadline,
             )
-        tuner.search(pool)
-        hold_finals(pool, journal, tuner, task, splits, plan, settings, progress, clock)
-        journal.append("finished", max_trials=settings.max_trials, max_total_epochs=settings.max_total_epochs)
+        if tuner.search(pool):
+            hold_finals(pool, journal, tuner, task, splits, plan, settings, progress, clock)
+            journal.append("finished", max_trials=settings.max_trials, max_total_epochs=settings.max_total_epochs)
+        else:
+            journal.append("out_of_time", max_seconds=settings.max_seconds)
     finally:
         pool.close()
 
@@ -164,6 +176,25 @@ def _pool(plan: Plan, workers: int, settings: TuneSettings) -> Pool:
         gpus, address = settings.ray_gpus, settings.ray_address
         return RayPool(plan, workers, threads=settings.threads, gpus=gpus, address=address)
     return ProcessPool(plan, workers, threads=settings.threads)
+
+
+def _seconds_left(journal: Journal, settings: TuneSettings) -> float:
+    return settings.max_seconds - Standing(journal.entries).spent_seconds() if settings.max_seconds else math.inf
+
+
+def _out_of_time(journal: Journal, settings: TuneSettings) -> bool:
+    ends = [entry["max_seconds"] for entry in journal.entries if entry["event"] == "out_of_time"]
+    over = _seconds_left(journal, settings) <= 0 or (
+        settings.max_seconds and max(ends, default=0) >= settings.max_seconds
+    )
+    return bool(over) and not _is_finished(journal, settings)
+
+
+def _too_short(settings: TuneSettings) -> SearchError:
+    seconds = settings.max_seconds
+    return SearchError(
+        f"no trial completed within tune.max_seconds = {seconds:,.0f}", fix="Raise it: the search goes on where it was."
+    )
 
 
 def _data(task: Task, window: LabelledWindow, root: Path, reference: str) -> Splits:
@@ -209,15 +240,17 @@ def _fingerprint(plan: Plan, splits: Splits, task: Task) -> dict[str, Any]:
     }
 
 
-def _open_journal(plan: Plan, fingerprint: Mapping[str, Any], wanted: WarmStart | None) -> tuple[Journal, WarmStart]:
+def _open_journal(
+    plan: Plan, fingerprint: Mapping[str, Any], wanted: WarmStart | None, clock: Clock
+) -> tuple[Journal, WarmStart]:
     """The journal, and the warm start with which its search began."""
-    journal = Journal(plan.folder / JOURNAL)
+    journal = Journal(plan.folder / JOURNAL, clock=clock)
     header = next((entry for entry in journal.entries if entry["event"] == "study"), None)
     differences = [] if header is None else _differences(header, fingerprint, wanted)
     if differences and not any(entry["event"] == "started" for entry in journal.entries):
         journal.close()  # it ended before its first trial, in an error that was mended since: nothing is lost
         journal.path.unlink()
-        return _open_journal(plan, fingerprint, wanted)
+        return _open_journal(plan, fingerprint, wanted, clock)
     if differences:
         journal.close()
         raise SearchError(

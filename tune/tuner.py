@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -61,6 +62,8 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
         trial_timeout_seconds: After which a worker is killed and its trial fails.
         progress: Told what happens.
         clock: Of events.
+        deadline: Of the clock; then no trial starts, and those in training end at their next epoch, to go on when
+            the search is called again.
         discover: Find the whole search space by building models, conditions included.
     """
 
@@ -74,6 +77,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
         trial_timeout_seconds: float = 1800.0,
         progress: Progress | None = None,
         clock: Clock = system_clock,
+        deadline: float = math.inf,
         discover: bool = True,
     ) -> None:
         self._discover = discover
@@ -82,6 +86,7 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
         self._timeout_seconds = trial_timeout_seconds
         self._tell = progress or (lambda event: None)
         self._clock = clock
+        self._deadline = deadline
         self._failed_starts = 0
         self._paused: set[str] = set()
         self._epochs: dict[str, int] = {}  # told of each trial
@@ -91,8 +96,8 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
 
     # --- in the driver ----------------------------------------------------------------------------------------
 
-    def search(self, pool: Pool) -> None:
-        """Runs trials until the oracle has no more.
+    def search(self, pool: Pool) -> bool:
+        """Runs trials until the oracle has no more, which is True, or the time is over.
 
         Args:
             pool: Started; it is used up.
@@ -102,11 +107,13 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
         """
         while True:
             for worker in pool.workers:
-                if worker.ready and worker.trial_id is None and not self._exhausted:
+                if worker.ready and worker.trial_id is None and not self._exhausted and not self._late():
                     self._give_work(pool, worker)
             if self._exhausted and not self.oracle.ongoing_trials:
                 self._tell_pruned()
-                return
+                return True
+            if self._late() and all(worker.trial_id is None for worker in pool.workers):
+                return False
             for worker, messages in pool.wait(_POLL_SECONDS):
                 self._handle(pool, worker, messages)
             self._end_overdue(pool)
@@ -169,7 +176,13 @@ class StudyTuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no 
             self._epochs[trial.trial_id] = message["step"]
             accuracy = float(message["metrics"][RUNG_METRIC])
             self._tell(TrialEpoch(self._clock(), trial.trial_id, message["step"], accuracy))
+        if self._late() and message["step"] < self._plan.max_epochs and trial.status == TrialStatus.RUNNING:
+            pool.kill(worker)  # its checkpoint stays; one that has all its epochs is still scored
+            return
         pool.answer(worker, {"type": "stop" if trial.status == TrialStatus.STOPPED else "go"})
+
+    def _late(self) -> bool:
+        return self._clock() >= self._deadline
 
     def _ended(self, pool: Pool, worker: Worker, message: Message) -> None:
         record = TrialRecord.from_json(message["record"])

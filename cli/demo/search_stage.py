@@ -61,7 +61,7 @@ def run_search(project: Project, console: Console, timeline: Timeline) -> Search
 
 def _search(project: Project, console: Console) -> Study:
     settings = project.settings
-    with SearchView(console) as view:
+    with SearchView(console, project.studies / _STUDY) as view:
         return search(
             settings.project.task,
             project_root=project.root,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from cli.reports.page import Page
 from cli.reports.parallel import parallel_coordinates
+from cli.reports.search_course import add_course
 from cli.reports.study_figures import curves, importance_bars, pareto
 from cli.tables import hyperparameters, kilobytes, milliseconds, ratio
 from tune.curves import learning_curves
@@ -19,7 +20,9 @@ _AXIS_PIXELS = 85  # each, or their texts overlap
 
 
 def study_page(study: Study) -> Page:
-    """Pareto front, learning curves, importances, parallel coordinates, and every trial, rejected and failed ones too.
+    """Pareto front, learning curves, importances, parallel coordinates, its course, and every trial.
+
+    Rejected and failed ones are there with the reason, and with the traceback if there is one.
 
     Args:
         study: With or without a completed trial.
@@ -35,6 +38,7 @@ def add_study(page: Page, study: Study) -> None:
     """The sections of a study, for the pages that hold one."""
     _add_best(page, study)
     _add_plots(page, study)
+    add_course(page, study)
     _add_trials(page, study)
 
 

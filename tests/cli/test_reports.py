@@ -23,6 +23,7 @@ from cli.reports.candidate_figures import candidate_picture
 from cli.reports.evaluation_report import evaluation_page
 from cli.reports.page import Page
 from cli.reports.parallel import parallel_coordinates
+from cli.reports.search_course import best_over_time, rung_rows
 from cli.reports.study_report import study_page
 from cli.reports.theme import figure
 from evertune.bundle import BundleStore
@@ -30,8 +31,9 @@ from evertune.evaluation import evaluate, reliability
 from evertune.ledger import RowLoss
 from evertune.settings import Project
 from tune import load_study
-from tune.journal import Journal
+from tune.journal import Journal, read_entries
 from tune.record import TrialRecord
+from tune.standing import Standing
 from tune.study import JOURNAL
 
 Run = Callable[..., Any]
@@ -119,14 +121,14 @@ def test_a_study_report_holds_everything_in_one_file(run: Run, project: Project)
     text = path.read_text(encoding="utf-8")
     titles = re.findall(r"<h2 id=[^>]*>([^<]*)</h2>", text)
     assert titles == [
-        *("Best trials", "Learning curves", "Importances", "Parallel coordinates"),
+        *("Best trials", "Learning curves", "Importances", "Parallel coordinates", "Course of the search"),
         *("Stopped early", "Over a limit", "Failed"),
     ]
     assert "not trained: too big" in text
     tags = structure(text)
     assert not [tag for tag in tags if tag[0] in ("link", "img", "iframe") or tag[1].get("src")]
     assert text.count("plotly.js v") == 1
-    assert len([tag for tag in tags if "plotly-graph-div" in (tag[1].get("class") or "")]) == 4
+    assert len([tag for tag in tags if "plotly-graph-div" in (tag[1].get("class") or "")]) == 5
     assert run("report", "study", "--json").json()["file"] == str(path)
     assert path.read_text(encoding="utf-8") == text
 
@@ -146,13 +148,14 @@ def test_a_browser_draws_every_plot_and_runs_no_foreign_code(run: Run, project: 
     path = Path(run("report", "study", "--json").json()["file"])
     dom = browse(path, tmp_path / "profile")
     plots = re.split(r'<div id="plot-\d+"', dom)[1:]
-    assert len(plots) == 4
+    assert len(plots) == 5
     for plot in plots:
         assert 'class="main-svg"' in plot
     assert plots[0].count('class="point"') >= 12
     assert plots[1].count('class="trace scatter') == 15
     assert plots[2].count('class="point"') == 2  # family and rate; units is absent from some trials
     assert plots[3].count('class="axis-title"') >= 4
+    assert plots[4].count('class="point"') >= 12
     assert "<title>Study main</title>" in dom
 
 
@@ -176,6 +179,31 @@ def test_a_study_without_a_completed_trial_is_still_told(tmp_path: Path) -> None
     text = study_page(load_study(write_study(tmp_path / "bad", Spec(0, 2, 3, 0)))).to_html()
     assert "No trial completed." in text
     assert text.count("the whole traceback") == 3
+
+
+def test_the_course_of_a_search_tells_rungs_time_and_what_is_in_work(tmp_path: Path) -> None:
+    now = [0.0]
+    journal = Journal(tmp_path / JOURNAL, clock=lambda: now[0])
+    plan = {"reference": "t.py:T", "root": ".", "folder": ".", "max_epochs": 4, "seed": 0, "backend": "torch"}
+    journal.append("study", plan={**plan, "limits": {}, "export": {}, "warm_weights": None}, fingerprint={"task": "t"})
+    journal.append("session", max_trials=9, workers=1)
+    for trial_id, epochs, score in (("0", 4, 0.7), ("1", 1, None), ("2", 4, 0.6), ("3", 1, None), ("4", 4, 0.8)):
+        journal.append("started", trial_id=trial_id, hyperparameters={}, origin="sampler")
+        for epoch in range(1, epochs + 1):
+            now[0] += 15.0
+            journal.append("epoch", trial_id=trial_id, epoch=epoch, metric=0.5)
+        record = TrialRecord(trial_id, {}, "completed" if score else "pruned", score, epochs=epochs)
+        journal.append("ended", record=record.to_json())
+    journal.append("started", trial_id="5", hyperparameters={"units": 77}, origin="sampler")
+    journal.close()
+    trials = Standing(read_entries(tmp_path / JOURNAL)[0]).trials
+    assert rung_rows(list(trials.values())) == [("1", "5", "2", "3")]
+    points, best = best_over_time([trials["4"], trials["0"], trials["2"]]).data
+    assert list(points.x) == pytest.approx([1.0, 2.25, 3.5])
+    assert list(best.y) == [0.7, 0.7, 0.8]
+    text = study_page(load_study(tmp_path)).to_html()
+    assert "3 completed, 2 pruned; 3 min 30 s of search; not finished when this page was written." in text
+    assert "units=77" in text
 
 
 def test_parallel_axes_know_texts_logarithms_and_absence() -> None:

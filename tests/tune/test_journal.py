@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evertune.errors import SearchError
-from tune.journal import Journal, read_entries
+from tune.journal import Follower, Journal, read_entries
 
 
 @pytest.fixture
@@ -29,11 +29,12 @@ def numbers(path: Path) -> list[int]:
 
 def test_what_was_appended_is_there_when_it_is_opened_again(path: Path) -> None:
     write(path, 3)
-    journal = Journal(path)
+    journal = Journal(path, clock=lambda: 12.3456)
     assert [entry["number"] for entry in journal.entries] == [0, 1, 2]
     journal.append("entry", number=3, nested={"a": [1.5, None, "é"]})
     journal.close()
-    assert read_entries(path)[0][-1] == {"event": "entry", "number": 3, "nested": {"a": [1.5, None, "é"]}}
+    written = {"event": "entry", "at": 12.346, "number": 3, "nested": {"a": [1.5, None, "é"]}}
+    assert read_entries(path)[0][-1] == written
 
 
 def test_an_entry_is_in_the_file_when_append_returns(path: Path) -> None:
@@ -103,3 +104,17 @@ def test_half_a_line_that_a_full_disk_left_is_taken_back(path: Path, monkeypatch
 
 def test_no_file_has_no_entries(path: Path) -> None:
     assert read_entries(path) == ([], 0)
+
+
+def test_a_follower_gets_each_whole_entry_once(path: Path) -> None:
+    follower = Follower(path)
+    assert follower.new() == []
+    write(path, 2)
+    assert [entry["number"] for entry in follower.new()] == [0, 1]
+    with path.open("ab") as file:
+        file.write(b'{"event":"entry","num')
+    assert follower.new() == []
+    with path.open("ab") as file:
+        file.write(b'ber":2}\n')
+    assert [entry["number"] for entry in follower.new()] == [2]
+    assert follower.new() == []

@@ -164,6 +164,36 @@ def test_a_search_that_has_ended_is_not_run_again(searched: Searched) -> None:
     assert len(searched.events) == told
 
 
+def test_a_search_whose_time_is_over_stops_at_the_next_epoch_and_goes_on_with_more_time(
+    searched: Searched, tmp_path: Path
+) -> None:
+    """The clock is ours: the first epoch is reported after 30 s."""
+    now, told = [1000.0], []
+
+    def progress(event: Any) -> None:
+        told.append(event)
+        now[0] += 30 * isinstance(event, TrialEpoch)
+
+    def again(max_seconds: float) -> Study:
+        settings = TuneSettings(max_trials=1, max_epochs=2, workers=1, seed=3, max_seconds=max_seconds)
+        again: Study = searched.again(
+            folder=tmp_path / "study", settings=settings, progress=progress, clock=lambda: now[0]
+        )
+        return again
+
+    for _ in range(2):  # the second time there is nothing to do
+        with pytest.raises(SearchError, match=r"no trial completed within tune.max_seconds = 20"):
+            again(20)
+        assert [type(event) for event in told] == [SearchStarted, TrialStarted, TrialEpoch]
+    study = again(100)
+    assert [(record.trial_id, record.state, record.epochs) for record in study.trials] == [("0", "completed", 2)]
+    entries = journal(study)
+    assert [entry["event"] for entry in entries if entry["event"] in ("session", "out_of_time", "finished")] == [
+        *("session", "out_of_time", "session", "finished")
+    ]
+    assert sum(entry["event"] == "epoch" and entry["epoch"] == 1 for entry in entries) <= 2  # at most one done twice
+
+
 def test_a_search_that_has_ended_goes_on_when_more_trials_are_wanted(searched: Searched, tmp_path: Path) -> None:
     shutil.copytree(searched.study.folder, tmp_path / "study")
     more = TuneSettings(max_trials=7, max_epochs=2, workers=2, seed=3)
