@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import optuna
 import pytest
@@ -10,7 +12,7 @@ from benchmarks.tuning_pareto import area
 from tune.bayesian import BayesianSampler
 
 
-def study_of(directions: list[str], startup: int = 5) -> optuna.Study:
+def study_of(directions: list[Any], startup: int = 5) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = BayesianSampler(seed=0, startup_trials=startup)
     return optuna.create_study(directions=directions, sampler=sampler)
@@ -27,7 +29,7 @@ def test_the_best_of_300_points_is_found_in_30_trials(direction: str) -> None:
 
     def cost(trial: optuna.Trial) -> float:
         a, b, c = grid(trial)
-        return sign * ((a - 7) ** 2 + 10 ** abs(b - 2) + (50 if c != "y" else 0))
+        return float(sign * ((a - 7) ** 2 + 10 ** abs(b - 2) + (50 if c != "y" else 0)))
 
     study.optimize(cost, 30)
     assert study.best_params == {"a": 7, "b": 2, "c": "y"}
