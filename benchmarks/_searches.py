@@ -43,7 +43,7 @@ def through_oracle(make: Callable[[Any, Any], Any], table: Table, trials: int) -
     import keras_tuner
 
     objectives = [keras_tuner.Objective(name, "min") for name in table.objectives]
-    costs: list[Any] = []
+    costs: list[Costs] = []
     seconds: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         oracle = make(objectives if len(objectives) > 1 else objectives[0], table.hyperparameters())
@@ -83,7 +83,7 @@ def through_optuna(table: Table, trials: int, seed: int) -> Search:
     study = optuna.create_study(
         directions=["minimize"] * len(table.objectives), sampler=optuna.samplers.TPESampler(seed=seed)
     )
-    costs: list[Any] = []
+    costs: list[Costs] = []
     seconds: list[float] = []
     for _ in range(trials):
         start = time.process_time()

@@ -1,6 +1,7 @@
 """The two benchmarks of samplers, on tables so small that every search takes a moment."""
 
 import os
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from benchmarks._tables import Table, table_of
 os.environ.setdefault("KERAS_BACKEND", "torch")  # before KerasTuner imports Keras: TensorFlow takes seconds
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras_tuner.src.engine.oracle")  # old names
 
-SPACE = {"units": [8, 16, 32, 64], "rate": [0.001, 0.01, 0.1], "activation": ["relu", "tanh"]}
+SPACE: dict[str, list[Any]] = {"units": [8, 16, 32, 64], "rate": [0.001, 0.01, 0.1], "activation": ["relu", "tanh"]}
 COSTS = np.random.default_rng(0).random((4, 3, 2, 2)) + 0.1
 LOSS = Table("toy", SPACE, ["loss"], COSTS[..., :1])
 PAIR = Table("toy", SPACE, ["error", "latency"], COSTS)
