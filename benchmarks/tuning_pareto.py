@@ -127,6 +127,6 @@ def _front(costs: npt.NDArray[np.float64]) -> Costs:
 
 BENCHMARK = Benchmark(
     summary="hypervolume of 50 trials on finished trainings (NAS-Bench-201), as a share of the true front's",
-    duration="about 60 min, nearly all of it KerasTuner's; --quick 10 min",
+    duration="about 25 min, nearly all of it KerasTuner's; --quick 5 min",
     run=run,
 )

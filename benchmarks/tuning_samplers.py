@@ -20,7 +20,7 @@ from benchmarks._searches import (
 from benchmarks._tables import Table, fcnet
 
 TRIALS, SEEDS = 40, 10
-_SLOW_SEEDS = 2  # of KerasTuner's Bayesian optimization with --quick
+_SLOW_SEEDS = 1  # of KerasTuner's Bayesian optimization with --quick
 _LAST = 10  # trials, over which the cost of a suggestion is taken: there every sampler has its model
 
 RUNNERS: dict[str, Runner] = {
@@ -82,6 +82,6 @@ def _figures(name: str, tables: Sequence[Table], found: Sequence[Sequence[Search
 
 BENCHMARK = Benchmark(
     summary="best of 40 trials on finished trainings (FCNet), over the optimum, and CPU seconds a suggestion",
-    duration="about 40 min, nearly all of it KerasTuner's; --quick 10 min",
+    duration="about 20 min, nearly all of it KerasTuner's; --quick 4 min",
     run=run,
 )

@@ -95,7 +95,7 @@ class BayesianSampler(BaseSampler):
         for model in models if len(running) else []:
             model.believe(running)
         parents = points[_best(costs)]
-        return self._search(list(axes.values()), _worth(models, costs), parents, _encode(axes, past))
+        return self._search(list(axes.values()), _worth(models, points, costs), parents, _encode(axes, past))
 
     def _search(self, axes: Sequence[Axis], worth: Worth, parents: Array, taken: Array) -> Array:
         """The best point that no trial had: from random points and neighbours of the best trials, uphill."""
@@ -165,9 +165,9 @@ def _best(costs: Array) -> npt.NDArray[np.int_]:
     return np.array(non_dominated(costs.tolist()), dtype=int)
 
 
-def _worth(models: Sequence[GaussianProcess], costs: Array) -> Worth:
+def _worth(models: Sequence[GaussianProcess], points: Array, costs: Array) -> Worth:
     if len(models) == 1:
-        best = costs.min()
+        best = models[0].predict(points)[0].min()  # not of the costs: the lowest may be luck
         return lambda points: log_expected_improvement(*models[0].predict(points), best)
     front = np.unique(costs[_best(costs)], axis=0)  # sorted by the first
     reference = costs.max(axis=0) + _MARGIN * np.ptp(costs, axis=0)
