@@ -157,7 +157,10 @@ def test_a_search_whose_time_is_over_stops_at_the_next_epoch_and_goes_on_with_mo
 
     def again(max_seconds: float) -> Study:
         settings = TuneSettings(max_trials=1, max_epochs=2, workers=1, seed=3, max_seconds=max_seconds)
-        return searched.again(folder=tmp_path / "study", settings=settings, progress=progress, clock=lambda: now[0])
+        found: Study = searched.again(
+            folder=tmp_path / "study", settings=settings, progress=progress, clock=lambda: now[0]
+        )
+        return found
 
     for _ in range(2):  # the second time there is nothing to do
         with pytest.raises(SearchError, match=r"no trial completed within tune.max_seconds = 20"):
