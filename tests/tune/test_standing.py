@@ -9,6 +9,7 @@ import pytest
 from tune.journal import read_entries
 from tune.record import TrialRecord
 from tune.standing import Standing
+from tune.study import ranked
 
 Searched = Any  # of conftest.py
 
@@ -44,7 +45,7 @@ def test_a_real_journal_gives_what_the_study_has(searched: Searched) -> None:
     assert sorted(standing.ended, key=lambda each: each.trial_id) == sorted(
         searched.study.trials, key=lambda each: each.trial_id
     )
-    assert standing.best(1) == [searched.study.best]
+    assert standing.best(9) == ranked(searched.study.trials)
     assert (standing.finished, standing.trials_left(), standing.running) == (True, 0, [])
     told = standing.to_json(None)
     assert (told["counted_trials"], told["max_trials"], told["max_epochs"], told["workers"]) == (6, 6, 2, 2)

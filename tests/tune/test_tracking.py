@@ -18,6 +18,7 @@ from evertune.settings import TuneSettings
 from tune.events import Notice
 from tune.journal import read_entries
 from tune.standing import Standing, TrialStanding
+from tune.study import ranked
 from tune.tensorboard_logs import TensorBoardLogs
 from tune.tracking import Tracking, tracked
 
@@ -148,7 +149,7 @@ def test_mlflow_has_a_run_a_trial_and_a_resumed_search_goes_on_with_them(
     assert len(runs) == len(by_trial) == len(searched.study.trials) + 1
     parent = by_trial.pop("none")
     assert (parent.info.status, parent.info.run_name) == ("FINISHED", "copy")
-    assert parent.data.tags["evertune.best_trial"] == searched.study.best.trial_id
+    assert parent.data.tags["evertune.best_trial"] == ranked(searched.study.trials)[0].trial_id
     for record in searched.study.trials:
         run = by_trial[record.trial_id]
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
