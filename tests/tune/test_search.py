@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from evertune.bundle import BundleStore
+from evertune.bundle import Bundle, BundleStore
 from evertune.errors import DataError, SearchError, TaskError
 from evertune.losses import row_losses
 from evertune.settings import Project, Settings, TuneSettings
 from evertune.task import LabelledWindow, Splits, Task
 from export import export_model
-from tune import Study, load_study, search, ship
-from tune.events import SearchStarted, TrialEpoch, TrialFinished, TrialPruned, TrialRejected, TrialStarted
+from tune import Study, WarmStart, load_study, search, ship
+from tune.events import FinalEnded, SearchStarted, TrialEpoch, TrialFinished, TrialPruned, TrialRejected, TrialStarted
 from tune.hypermodel import TaskHyperModel
 from tune.journal import read_entries
 from tune.record import TrialRecord
@@ -66,11 +66,29 @@ def test_the_score_is_the_accuracy_of_the_exported_artifact(searched: Searched, 
             assert record.score == pytest.approx(result.candidate(str(record.recipe)).accuracy)
 
 
-def test_the_best_is_the_one_with_the_best_artifact(searched: Searched) -> None:
-    completed = of_state(searched.study, "completed")
-    assert searched.study.best.score == max(record.score or 0 for record in completed)
-    assert searched.study.best.score > 0.5
-    assert searched.study.best in searched.study.pareto
+def test_the_best_is_the_finalist_with_the_best_mean_or_one_within_noise_that_is_cheaper(searched: Searched) -> None:
+    study = searched.study
+    choice, latencies = study.best(), study.latencies
+    assert choice.accuracy > 0.5
+    assert choice.trial.trial_id in latencies
+    means = {each.trial.trial_id: each.accuracy for each in choice.contenders}
+    ahead = {trial_id for trial_id, mean in means.items() if mean > choice.accuracy}
+    assert ahead <= {each.trial_id for each in choice.tied}
+    assert all(0 < each.lead <= each.standard_error for each in choice.tied if each.trial_id in ahead)
+
+
+def test_finalists_are_trained_again_with_other_seeds_and_timed_alone(searched: Searched) -> None:
+    study = searched.study
+    finalists = {record.trial_id.partition(".")[0]: record for record in study.finals}
+    assert [record.trial_id for record in study.finals if "." not in record.trial_id] == []
+    assert len(study.finals) == len(finalists) == len(study.latencies) == 2
+    for trial_id, final in finalists.items():
+        trial = next(record for record in study.trials if record.trial_id == trial_id)
+        assert (final.hyperparameters, final.state, final.epochs) == (trial.hyperparameters, "completed", 2)
+        assert 0 < study.latencies[trial_id] < 1
+        assert final.rung_metric != trial.rung_metric  # another seed
+    told = [event.trial_id for event in searched.events if isinstance(event, FinalEnded)]
+    assert sorted(told) == sorted(record.trial_id for record in study.finals)
 
 
 def test_architectures_over_the_limit_are_turned_away_untrained(searched: Searched) -> None:
@@ -104,7 +122,7 @@ def test_it_tells_what_happens_while_it_happens(searched: Searched) -> None:
     assert isinstance(events[0], SearchStarted)
     assert (events[0].max_trials, events[0].workers, events[0].resumed_trials) == (6, 2, 0)
     assert [event.trial_id for event in events if isinstance(event, TrialStarted)] == [
-        entry["trial_id"] for entry in journal(study) if entry["event"] == "started"
+        entry["trial_id"] for entry in journal(study) if entry["event"] in ("started", "resumed")
     ]
     ends = [event for event in events if isinstance(event, TrialFinished | TrialPruned | TrialRejected)]
     assert tuple(event.record for event in ends) == study.trials
@@ -116,10 +134,11 @@ def test_it_tells_what_happens_while_it_happens(searched: Searched) -> None:
 def test_only_the_best_and_the_front_keep_files_and_only_weights(searched: Searched) -> None:
     study = searched.study
     ranked = sorted(of_state(study, "completed"), key=lambda record: -(record.score or 0))
-    allowed = {record.trial_id for record in (*ranked[:3], *study.pareto)}
+    winner = study.best()
+    allowed = {record.trial_id for record in (*ranked[:3], *study.pareto)} | {f"{winner.trial.trial_id}.1"}
     assert set(kept(study)) <= allowed
-    assert study.best.trial_id in kept(study)
-    assert {path.name for path in study.folder.glob("trials/*/*")} == {"weights.npz"}
+    assert winner.training in kept(study)
+    assert {path.name for path in study.folder.glob("trials/*/*")} == {"weights.npz", "losses.npz"}
 
 
 def test_a_study_can_be_read_wherever_it_lies(searched: Searched, tmp_path: Path) -> None:
@@ -157,10 +176,10 @@ def test_a_search_whose_time_is_over_stops_at_the_next_epoch_and_goes_on_with_mo
 
     def again(max_seconds: float) -> Study:
         settings = TuneSettings(max_trials=1, max_epochs=2, workers=1, seed=3, max_seconds=max_seconds)
-        found: Study = searched.again(
+        again: Study = searched.again(
             folder=tmp_path / "study", settings=settings, progress=progress, clock=lambda: now[0]
         )
-        return found
+        return again
 
     for _ in range(2):  # the second time there is nothing to do
         with pytest.raises(SearchError, match=r"no trial completed within tune.max_seconds = 20"):
@@ -242,27 +261,46 @@ def test_shipping_seals_the_best_artifact_with_what_a_re_tune_starts_from(
 ) -> None:
     study = searched.study
     bundle = ship(study, project, lineage={"by": "test"}, store=BundleStore(str(tmp_path / "store")))
-    best = study.best
+    choice = study.best()
+    best = choice.trial
     assert bundle.training_path is not None
     assert json.loads((bundle.training_path / "hyperparameters.json").read_bytes()) == dict(best.hyperparameters)
     sealed = load_arrays(bundle.training_path / "weights.npz")["weights"]
-    trained = load_arrays(study.plan.trial_folder(best.trial_id) / "weights.npz")["weights"]
+    trained = load_arrays(study.plan.trial_folder(choice.training) / "weights.npz")["weights"]
     assert all((one == two).all() for one, two in zip(sealed, trained, strict=True))
+    _a_later_search_begins_with_it(bundle, study, tmp_path)
     lineage = (bundle.attestation() or {})["lineage"]
     assert lineage["by"] == "test"
     assert lineage["trial"]["trial_id"] == best.trial_id
     assert lineage["search"]["data_sha256"] == study.fingerprint["data_sha256"]
-    if bundle.manifest.recipe == best.recipe:
+    assert (lineage["training"], lineage["choice"]["reason"]) == (choice.training, choice.reason)
+    shipped = next(each for each in (*study.trials, *study.finals) if each.trial_id == choice.training)
+    if bundle.manifest.recipe == shipped.recipe:
         outputs = bundle.session().run(splits.validation.inputs)
-        assert 1 - row_losses(task.kind, outputs, splits.validation.labels).mean() == pytest.approx(best.score)
+        assert 1 - row_losses(task.kind, outputs, splits.validation.labels).mean() == pytest.approx(shipped.score)
+
+
+def _a_later_search_begins_with_it(bundle: Bundle, study: Study, folder: Path) -> None:
+    assert bundle.training_path is not None
+    found = WarmStart.of_bundle(bundle)
+    assert found == replace(WarmStart.of_study(study), source=f"bundle {bundle.digest}", weights=found.weights)
+    assert found.weights == bundle.training_path / "weights.npz"
+    shutil.copytree(bundle.training_path, folder / "training")
+    (folder / "training" / "best_configurations.json").unlink()  # as an older version sealed it
+    content, attestation = bundle.content_path, {"lineage": {"study": study.folder.name}}
+    old = BundleStore(str(folder / "old")).put(content, attestation=attestation, training=folder / "training")
+    assert WarmStart.of_bundle(old).hyperparameters == found.hyperparameters[:1]
+    assert WarmStart.of_bundle(old, study.folder.parent).hyperparameters == found.hyperparameters
 
 
 def test_where_the_best_cannot_ship_the_next_best_does(searched: Searched, project: Project, tmp_path: Path) -> None:
     shutil.copytree(searched.study.folder, tmp_path / "study")
     study = load_study(tmp_path / "study")
-    (study.plan.trial_folder(study.best.trial_id) / "weights.npz").unlink()
+    winner = study.best().trial.trial_id
+    for path in study.folder.glob(f"trials/{winner}*/weights.npz"):
+        path.unlink()
     bundle = ship(study, project, store=BundleStore(str(tmp_path / "store")))
-    assert (bundle.attestation() or {})["lineage"]["trial"]["trial_id"] != study.best.trial_id
+    assert (bundle.attestation() or {})["lineage"]["trial"]["trial_id"] != winner
     shutil.rmtree(tmp_path / "study" / "trials")
     with pytest.raises(SearchError, match="are gone"):
         ship(study, project)
