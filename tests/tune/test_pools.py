@@ -122,7 +122,7 @@ def following(pool: Pool, wanted: str | None, backlog: Backlog) -> tuple[Worker,
 def trial(trial_id: str, **values: Any) -> Message:
     hp = keras_tuner.HyperParameters()
     hp.values = {"units": 16, "rate": 1e-3, "batch_size": 256, **values}
-    return {"trial_id": trial_id, "hyperparameters": hp.get_config(), "warm": False}
+    return {"trial_id": trial_id, "hyperparameters": hp.get_config(), "warm": False, "epochs": None}
 
 
 def still_there(pid: int | None) -> bool:
