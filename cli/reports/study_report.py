@@ -10,6 +10,8 @@ from cli.reports.parallel import parallel_coordinates
 from cli.reports.search_course import add_course
 from cli.reports.study_figures import curves, importance_bars, pareto
 from cli.tables import hyperparameters, kilobytes, milliseconds, ratio
+from evertune.errors import SearchError
+from tune.contender import Contender
 from tune.curves import learning_curves
 from tune.importances import importances
 from tune.record import TrialRecord
@@ -48,8 +50,22 @@ def _add_best(page: Page, study: Study) -> None:
     if not best:
         page.text("No trial completed.")
     page.table(_HEADER, (_row(record) for record in best))
+    _add_choice(page, study)
     if best:
         page.plot(pareto(study), "Area by file size. A point is its trial's number; touch it for its hyperparameters.")
+
+
+def _add_choice(page: Page, study: Study) -> None:
+    """Which trial ships, and what it was compared with."""
+    try:
+        choice = study.best()
+    except SearchError as error:
+        page.text(f"None ships: {error.message}.")
+        return
+    page.text(f"Ships {choice.reason}")
+    if len(choice.contenders) > 1:
+        header = ("trial", "mean accuracy", "trainings", "latency", "size")
+        page.table(header, (_contender(each) for each in choice.contenders))
 
 
 def _add_plots(page: Page, study: Study) -> None:
@@ -103,6 +119,11 @@ def _row(record: TrialRecord) -> tuple[str, ...]:
     cost = (milliseconds(record.latency_seconds), kilobytes(record.size_bytes), record.recipe or "")
     values = hyperparameters(record.hyperparameters)
     return (record.trial_id, ratio(record.score), *cost, str(record.epochs), record.origin, values)
+
+
+def _contender(each: Contender) -> tuple[str, ...]:
+    cost = (milliseconds(each.latency_seconds), kilobytes(each.size_bytes))
+    return (each.trial.trial_id, ratio(each.accuracy), str(len(each.trainings)), *cost)
 
 
 def _pruned(records: Iterable[TrialRecord]) -> Iterable[tuple[str, ...]]:

@@ -192,7 +192,8 @@ def test_the_course_of_a_search_tells_rungs_time_and_what_is_in_work(tmp_path: P
         for epoch in range(1, epochs + 1):
             now[0] += 15.0
             journal.append("epoch", trial_id=trial_id, epoch=epoch, metric=0.5)
-        record = TrialRecord(trial_id, {}, "completed" if score else "pruned", score, epochs=epochs)
+        state, costs = "completed" if score else "pruned", {"latency_seconds": 1e-5, "size_bytes": 1000}
+        record = TrialRecord(trial_id, {}, state, score, epochs=epochs, **costs)  # type: ignore[arg-type]
         journal.append("ended", record=record.to_json())
     journal.append("started", trial_id="5", hyperparameters={"units": 77}, origin="sampler")
     journal.close()
@@ -204,6 +205,7 @@ def test_the_course_of_a_search_tells_rungs_time_and_what_is_in_work(tmp_path: P
     text = study_page(load_study(tmp_path)).to_html()
     assert "3 completed, 2 pruned; 3 min 30 s of search; not finished when this page was written." in text
     assert "units=77" in text
+    assert "Ships trial 4" in text
 
 
 def test_parallel_axes_know_texts_logarithms_and_absence() -> None:
