@@ -16,7 +16,8 @@ from tune.forest import Known
 from tune.journal import Journal
 from tune.outcome import RUNG, RUNG_METRIC, STATUS, checked, derive, record_of, set_metric
 from tune.pareto import non_dominated
-from tune.proposals import FINE_TUNE, Proposal, Proposals
+from tune.proposal import FINE_TUNE, Proposal
+from tune.proposals import Proposals
 from tune.race import Race
 from tune.record import TrialRecord
 from tune.rungs import Rungs

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tune.forest import Known, RankForest
 from tune.memory import Direction, SamplerMemory
+from tune.proposal import FINE_TUNE, Proposal
 from tune.record import TrialRecord
-
-FINE_TUNE = "fine-tune"
-"""Origin of a trial that goes on from trained weights: another trial than its twin from scratch."""
 
 _SAMPLER_TRIES = 5  # before drawing at random, where the sampler repeats itself
 _LEAST_STARTUP, _MOST_STARTUP = 5, 50  # random trials before the forest: a quarter of all
 _RANDOM_TRIES = 50  # before a space counts as exhausted
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """Values of the active hyperparameters, and their origin: "fine-tune", "warm start", "default" or "sampler"."""
-
-    values: Mapping[str, Any]
-    origin: str
 
 
 class Proposals:

@@ -32,7 +32,7 @@ from tune.hypermodel import TaskHyperModel
 from tune.outcome import RUNG_METRIC
 from tune.plan import Plan
 from tune.pool import Pool, Worker
-from tune.proposals import FINE_TUNE
+from tune.proposal import FINE_TUNE
 from tune.record import TrialRecord
 from tune.retention import tidy
 

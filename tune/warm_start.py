@@ -13,7 +13,7 @@ import numpy as np
 
 from evertune.bundle import Bundle
 from tune.former_best import former_best, read_former_best
-from tune.proposals import FINE_TUNE, Proposal
+from tune.proposal import FINE_TUNE, Proposal
 from tune.study import JOURNAL, Study, load_study
 from tune.weights import WEIGHTS
 

@@ -71,7 +71,10 @@ def check_whole(folder: Path) -> tuple[Study, list[dict[str, Any]]]:
     assert any(len(set(trial)) < len(trial) for trial in epochs.values())  # an epoch was reported again
 
     assert workers_of(folder) == []
-    assert {path.name for path in folder.glob("trials/*/*")} == {"weights.npz"}  # nothing half written stays
+    assert {path.name for path in folder.glob("trials/*/*")} == {
+        "weights.npz",
+        "losses.npz",
+    }  # nothing half written stays
     assert study.best().trial.score is not None
     return study, entries
 

@@ -15,7 +15,7 @@ from keras_tuner.engine.trial import Trial
 
 from tune import StudyOracle, TrialRecord
 from tune.journal import Journal, read_entries
-from tune.proposals import FINE_TUNE, Proposal
+from tune.proposal import FINE_TUNE, Proposal
 from tune.rungs import Rungs
 
 _PATIENCE_SECONDS = 60.0

@@ -208,8 +208,10 @@ def test_a_new_worker_takes_the_place_of_one_that_ended(pool: Pool) -> None:
 def test_a_worker_that_goes_with_its_node_is_not_to_blame(
     pool: Pool, backlog: Backlog, request: pytest.FixtureRequest
 ) -> None:
-    if not isinstance(pool, RayPool):
-        pytest.skip("its node is this machine")
+    if not isinstance(pool, RayPool):  # its node is this machine, which is there: what died is to blame
+        psutil.Process(pool.workers[0].pid).kill()
+        assert not following(pool, None, backlog)[0].blameless
+        return
     wait_until(lambda: pool.wait(0.1) is not None and all(worker.placed for worker in pool.workers))
     request.getfixturevalue("cluster").do("remove")
     gone, _ = following(pool, None, backlog)

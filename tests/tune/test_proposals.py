@@ -5,7 +5,8 @@ from typing import Any
 
 import keras_tuner
 
-from tune.proposals import FINE_TUNE, Proposal, Proposals
+from tune.proposal import FINE_TUNE, Proposal
+from tune.proposals import Proposals
 from tune.record import TrialRecord
 
 

@@ -13,7 +13,7 @@ from evertune.errors import SearchError
 from evertune.settings import TuneSettings
 from tune import WarmStart
 from tune.journal import read_entries
-from tune.proposals import FINE_TUNE
+from tune.proposal import FINE_TUNE
 from tune.weights import save_arrays
 
 Searched = Any  # of conftest.py
