@@ -21,7 +21,10 @@ def write_study(folder: Path) -> None:
     journal = Journal(folder / "journal.jsonl")
     plan = {"reference": "task.py:T", "root": str(folder), "folder": str(folder), "max_epochs": 3, "seed": 0}
     journal.append(
-        "study", format_version=1, fingerprint={}, plan={**plan, "backend": "torch", "limits": {}, "export": {}}
+        "study",
+        format_version=1,
+        fingerprint={},
+        plan={**plan, "backend": "torch", "limits": {}, "export": {}, "warm_weights": None},
     )
     for number, score in enumerate([0.5, 0.9]):
         record = TrialRecord(
