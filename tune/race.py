@@ -114,9 +114,9 @@ class Race:
         Args:
             records: Of ended trials.
         """
-        order = [] if self._rungs is None else self._rungs.order()
+        order = [] if self._rungs is None or not self._rungs.is_rung(1) else self._rungs.order()
         if not order:
-            return None
+            return None  # where all trials are of equal length, other samplers find more
         found = {trial_id: place / max(1, len(order) - 1) for place, trial_id in enumerate(order)}
         scores = {each.trial_id: each.score for each in records.values() if each.score is not None}
         compared = {trial_id: score for trial_id, score in scores.items() if trial_id in found}

@@ -27,6 +27,9 @@ def test_ranks_go_from_the_best_to_the_worst() -> None:
 def test_nothing_is_known_where_nothing_was_compared() -> None:
     assert raced().ranks(dict([ended("0", "completed", 0.9)])) is None
     assert Race(None, None).ranks({}) is None
+    one_epoch = Race(Rungs(1), None)
+    assert one_epoch.go_on("0", 1, 0.5, (), exempt=False)
+    assert one_epoch.ranks({}) is None
 
 
 def test_what_did_not_work_is_the_worst() -> None:
