@@ -116,7 +116,8 @@ def _run(
     if _is_finished(journal, settings) or _out_of_time(journal, settings):
         return
     counted = sum(entry["event"] == "ended" and entry["record"]["state"] != "rejected" for entry in journal.entries)
-    workers = max(1, min(settings.workers, settings.max_trials - counted))
+    missing = settings.max_trials - counted
+    workers = min(settings.workers, missing) if missing > 0 else settings.workers  # killed in its finals
     names = ("max_trials", "max_seconds", "max_total_epochs")
     journal.append("session", **{name: getattr(settings, name) for name in names}, workers=workers)
     deadline = clock() + _seconds_left(journal, settings)

@@ -53,6 +53,17 @@ def test_smaller_faster_and_within_the_allowance_ships() -> None:
     assert "at most 0.40% accuracy (95%)" in reason
 
 
+def test_what_takes_more_memory_than_allowed_does_not_ship() -> None:
+    tight = LIMITS.model_copy(update={"memory_bytes": 500})
+    refused, chosen, _ = pick(fp32(memory_bytes=400), int8(memory_bytes=600), limits=tight)
+    assert chosen == "fp32"
+    assert refused["int8-dynamic"] == "it takes 600 bytes of memory, over limits.memory_bytes = 500"
+    with pytest.raises(ExportError, match=r"it takes 600 bytes of memory"):
+        pick(fp32(memory_bytes=600), limits=tight)
+    assert pick(fp32(memory_bytes=600), int8(memory_bytes=400), limits=tight)[1] == "int8-dynamic"
+    assert pick(fp32(), limits=tight)[1] == "fp32"  # not measured
+
+
 def test_slower_int8_does_not_ship_however_small() -> None:
     slow = int8(latency_ratio={1: 0.5, 64: 1.2})
     refused, chosen, reason = pick(fp32(), slow)

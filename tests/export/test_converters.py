@@ -87,6 +87,7 @@ def test_keras_on_tensorflow_keeps_the_contract_and_what_failed_silently_passes_
     assert {first["digest"], first["again"], second["digest"]} == {first["digest"]}
     assert first["bundle"][0] == second["bundle"][0]
     assert first["parity"] < 1e-5
+    assert first["one key"]
     assert (first["secrets"], first["frameworks"]) == ([], ["tensorflow"])
     found = first["silent"]
     passing = ("two inputs", "two outputs", "gelu", "normalization", "layer normalization", "lstm", "gru", "any length")
