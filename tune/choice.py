@@ -182,11 +182,11 @@ def _cheapest(tied: Sequence[Contender], best: Contender) -> Contender:
     """The most accurate of those as cheap as the cheapest, where that is worth it."""
     fastest = min(each.latency_seconds for each in tied)
     if fastest * _WORTH_RATIO <= best.latency_seconds:
-        return next(each for each in tied if each.latency_seconds < fastest * _AS_FAST_RATIO)
+        return next(each for each in tied if each.latency_seconds <= fastest * _AS_FAST_RATIO)
     as_fast = [each for each in tied if each.latency_seconds <= best.latency_seconds * _AS_FAST_RATIO]
     smallest = min(each.size_bytes for each in as_fast)
     if smallest * _WORTH_RATIO <= best.size_bytes:
-        return next(each for each in as_fast if each.size_bytes < smallest * _WORTH_RATIO)
+        return next(each for each in as_fast if each.size_bytes <= smallest * _WORTH_RATIO)
     return best
 
 
