@@ -39,8 +39,7 @@ class _Follower:
             train.labels,
             batch_size=batch_size,
             validation_data=(validation.inputs["image"], validation.labels),
-            verbose=0,
-            **arguments,
+            **({"verbose": 0} | arguments),
         )
 
 
