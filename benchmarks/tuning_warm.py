@@ -5,16 +5,16 @@ from __future__ import annotations
 import itertools
 import random
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks._harness import Benchmark, Options, Outcome
 from benchmarks._tables import Table, hpo_bench
+from tune.former_best import Former
 
 TRIALS, PAIRS, SEEDS = 40, 30, 3
 _EARLY = 10  # trials
@@ -23,7 +23,6 @@ _WARM_SEEDS = 1000  # apart from those of the source and of the cold search, as 
 _RESAMPLES = 10_000
 
 Array = npt.NDArray[np.float64]
-Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,11 @@ class Searched:
 
     Attributes:
         regrets: After each trial, in percentage points of accuracy.
-        best: What it leaves to the next.
+        left: What it leaves to the next.
     """
 
     regrets: Array
-    best: Sequence[Values]
+    left: Former
 
 
 def run(options: Options) -> Outcome:
@@ -62,7 +61,7 @@ def measure(tables: Sequence[Table], pairs: int, seeds: Sequence[int], trials: i
     print("sources searched", flush=True)
     found = []
     for source, target in chosen[:pairs]:
-        warm = [search(by_name[target], _WARM_SEEDS + seed, trials, cold[source, seed].best) for seed in seeds]
+        warm = [search(by_name[target], _WARM_SEEDS + seed, trials, cold[source, seed].left) for seed in seeds]
         found.append([(each.regrets, cold[target, seed].regrets) for each, seed in zip(warm, seeds, strict=True)])
         print(f"{source} -> {target}: {np.mean([each.regrets[_EARLY - 1] for each in warm]):.2f}", flush=True)
     return Outcome(
@@ -72,15 +71,14 @@ def measure(tables: Sequence[Table], pairs: int, seeds: Sequence[int], trials: i
     )
 
 
-def search(table: Table, seed: int, trials: int, former: Iterable[Values] = ()) -> Searched:
+def search(table: Table, seed: int, trials: int, former: Former | None = None) -> Searched:
     """`StudyOracle` as a search of ours uses it, with the best of another search, or with defaults first."""
     import keras_tuner
 
     from tune import StudyOracle, WarmStart
-    from tune.former_best import former_best
     from tune.journal import Journal
 
-    begin = WarmStart(tuple(former))
+    begin = WarmStart() if former is None else WarmStart(former.best, ranks=former.ranks)
     costs = []
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.jsonl")
@@ -91,6 +89,7 @@ def search(table: Table, seed: int, trials: int, former: Iterable[Values] = ()) 
             seed=seed,
             enqueue=begin.queue(),
             enqueue_defaults=not begin.hyperparameters,
+            former=begin.ranks,
             journal=journal,
         )
         while (trial := oracle.create_trial("tuner")).status == "RUNNING":
@@ -100,7 +99,7 @@ def search(table: Table, seed: int, trials: int, former: Iterable[Values] = ()) 
             oracle.end_trial(trial)
         journal.close()
     regrets = 100 * (np.minimum.accumulate(costs) - table.costs.min())
-    return Searched(regrets, former_best(list(oracle.records.values())))
+    return Searched(regrets, Former.of(list(oracle.records.values())))
 
 
 def _figures(found: Array) -> dict[str, float]:

@@ -21,6 +21,7 @@ _STEP = 0.15  # of the unit interval: how near
 _OPTIMISM = 0.5  # standard deviations
 _RANDOM_RATIO = 0.1  # of suggestions, so that no part of the space is given up
 _GROWTH = 1.1  # the forest is grown anew when a tenth more is known
+_FORMER_TRIALS = 10  # of this search
 _ABSENT = -1.0  # of a hyperparameter that is not active: trees split it off
 
 
@@ -35,11 +36,14 @@ class RankForest:
     Args:
         seed: Of candidates, trees, and random suggestions.
         startup: So many trials must be known first.
+        former: Trials of an earlier search, on other data. A second forest knows them; the two are averaged, and what
+            it says counts as much as so many trials of this search. With them nothing need be known first.
     """
 
-    def __init__(self, *, seed: int, startup: int) -> None:
+    def __init__(self, *, seed: int, startup: int, former: Sequence[Known] = ()) -> None:
         self._random = np.random.default_rng(seed)
         self._startup = startup
+        self._former = former if len(former) >= startup else ()
         self._queue: list[dict[str, Any]] = []
         self._grown_at = 0
 
@@ -50,7 +54,7 @@ class RankForest:
             space: KerasTuner's hyperparameters, parents first.
             known: Every trial that reached a rung, and those that turned out bad.
         """
-        if len(known) < self._startup:
+        if len(known) < self._startup and not self._former:
             return None
         if self._random.random() < _RANDOM_RATIO:
             return self._draw(space)
@@ -59,19 +63,28 @@ class RankForest:
         return self._queue.pop(0)
 
     def _best(self, space: list[Any], known: Sequence[Known]) -> list[dict[str, Any]]:
+        learnt = known if len(known) >= self._startup else ()
+        candidates = list(self._candidates(space, learnt))
+        weight = len(learnt) / (len(learnt) + _FORMER_TRIALS) if self._former else 1.0
+        bound = weight * self._bound(space, learnt, candidates)
+        bound += (1.0 - weight) * self._bound(space, self._former, candidates)
+        most = max(1, math.ceil((_GROWTH - 1) * len(known)))
+        return [candidates[index] for index in np.argsort(bound, kind="stable")[:most]]
+
+    def _bound(self, space: list[Any], known: Sequence[Known], candidates: Sequence[Mapping[str, Any]]) -> Array:
+        if not known:
+            return np.zeros(len(candidates))
         from sklearn.ensemble import ExtraTreesRegressor
 
         forest = ExtraTreesRegressor(_TREES, min_samples_leaf=2, random_state=int(self._random.integers(2**31)))
         forest.fit(_matrix(space, [values for values, _ in known]), [rank for _, rank in known])
-        candidates = list(self._candidates(space, known))
         matrix = _matrix(space, candidates).astype(np.float32)
         expected = np.stack([tree.predict(matrix) for tree in forest.estimators_])
-        bound = expected.mean(axis=0) - _OPTIMISM * expected.std(axis=0)
-        most = max(1, math.ceil((_GROWTH - 1) * len(known)))
-        return [candidates[index] for index in np.argsort(bound, kind="stable")[:most]]
+        bound: Array = expected.mean(axis=0) - _OPTIMISM * expected.std(axis=0)
+        return bound
 
     def _candidates(self, space: list[Any], known: Sequence[Known]) -> Iterator[dict[str, Any]]:
-        best = sorted(known, key=lambda each: each[1])[:_NEAR]
+        best = sorted(known or self._former, key=lambda each: each[1])[:_NEAR]
         for number in range(_CANDIDATES // 2):
             yield self._draw(space)
             yield self._draw(space, near=best[number % len(best)][0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,24 @@ _GOOD_RATIO = 1 / 3  # of completed trials, as at a rung
 
 Values = Mapping[str, Any]
 """Active hyperparameters of a trial."""
+
+
+@dataclass(frozen=True)
+class Former:
+    """What a study leaves.
+
+    Attributes:
+        best: See `former_best`.
+        ranks: See `former_ranks`.
+    """
+
+    best: tuple[Values, ...] = ()
+    ranks: tuple[tuple[Values, float], ...] = ()
+
+    @classmethod
+    def of(cls, records: Sequence[TrialRecord]) -> Former:
+        """Of the trials of one study."""
+        return cls(tuple(former_best(records)), tuple(former_ranks(records)))
 
 
 def former_best(records: Sequence[TrialRecord], count: int = _COUNT) -> list[Values]:
@@ -64,16 +83,39 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def former_ranks(records: Sequence[TrialRecord]) -> list[tuple[Values, float]]:
+    """Trials of a study with their ranks, from 0 for the best to 1 for the worst.
+
+    Completed ones by their scores. Behind them those that a rung stopped: the longer trained first, then by what they
+    had reached. Failed ones are last. One that was over a limit was never compared.
+
+    Args:
+        records: Of one study.
+    """
+    stopped = [record for record in records if record.state == "pruned" and record.rung_metric is not None]
+    stopped.sort(key=lambda record: (-record.epochs, -(record.rung_metric or 0.0)))
+    order = [*ranked(records), *stopped, *(record for record in records if record.state == "failed")]
+    last = max(1, len(order) - 1)
+    return [(record.hyperparameters, index / last) for index, record in enumerate(order)]
+
+
 def write_former_best(folder: Path, records: Sequence[TrialRecord]) -> None:
-    """Writes `former_best` of these trials to `best_configurations.json`."""
-    content = {"format_version": _FORMAT_VERSION, "configurations": [dict(each) for each in former_best(records)]}
+    """Writes `former_best` and `former_ranks` of these trials to `best_configurations.json`."""
+    content = {
+        "format_version": _FORMAT_VERSION,
+        "configurations": [dict(each) for each in former_best(records)],
+        "ranks": [[dict(values), rank] for values, rank in former_ranks(records)],
+    }
     write_atomic(folder / FORMER_BEST, json.dumps(content, sort_keys=True).encode())
 
 
-def read_former_best(folder: Path) -> list[Values] | None:
+def read_former_best(folder: Path) -> Former | None:
     """Inverse of `write_former_best`; None where there is no such file, or one of a later version's format."""
     path = folder / FORMER_BEST
     if not path.is_file():
         return None
     content = json.loads(path.read_bytes())
-    return list(content["configurations"]) if content.get("format_version") == _FORMAT_VERSION else None
+    if content.get("format_version") != _FORMAT_VERSION:
+        return None
+    ranks = tuple((values, float(rank)) for values, rank in content.get("ranks", ()))  # older bundles have none
+    return Former(tuple(content["configurations"]), ranks)

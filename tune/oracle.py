@@ -45,6 +45,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         enqueue: Values to try first, in this order, or proposals with their origin; what the space does not hold falls
             back to defaults.
         enqueue_defaults: Try the defaults after `enqueue`.
+        former: Trials of an earlier search on other data, and their ranks: 0 is the best, 1 the worst.
         journal: None opens `journal.jsonl` in the tuner's project folder.
         **kwargs: Of `keras_tuner.Oracle`: `allow_new_entries`, `tune_new_entries`.
     """
@@ -60,6 +61,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         max_total_epochs: int | None = None,
         enqueue: Sequence[Mapping[str, Any] | Proposal] = (),
         enqueue_defaults: bool = True,
+        former: Sequence[Known] = (),
         journal: Journal | None = None,
         **kwargs: Any,
     ) -> None:
@@ -79,7 +81,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         self._origins: dict[str, str] = {}
         self._losses: dict[str, int] = {}
         self._waiting: list[str] = []  # started, but their worker or driver is gone
-        self._enqueue, self._enqueue_defaults = tuple(enqueue), enqueue_defaults
+        self._enqueue, self._enqueue_defaults, self._former = tuple(enqueue), enqueue_defaults, tuple(former)
         self._proposals = self._propose(seed)
 
     # --- KerasTuner's face ---------------------------------------------------------------------------------------
@@ -262,6 +264,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
             directions=["maximize" if each.direction == "max" else "minimize" for each in self.objectives],
             max_trials=self.max_trials,
             seed=seed,
+            former=self._former,
         )
 
     def _next(self) -> Trial:

@@ -24,6 +24,7 @@ class Proposals:
         directions: For each objective.
         max_trials: Of the search; decides the sampler.
         seed: Of the sampler.
+        former: Trials of an earlier search, and their ranks: for the forest.
     """
 
     def __init__(
@@ -34,10 +35,12 @@ class Proposals:
         directions: Sequence[Direction],
         max_trials: int,
         seed: int,
+        former: Sequence[Known] = (),
     ) -> None:
         self._queue = [each if isinstance(each, Proposal) else Proposal(each, "warm start") for each in enqueue]
         self._queue += [Proposal({}, "default")] if defaults else []
-        self._forest = RankForest(seed=seed, startup=min(_MOST_STARTUP, max(_LEAST_STARTUP, max_trials // 4)))
+        startup = min(_MOST_STARTUP, max(_LEAST_STARTUP, max_trials // 4))
+        self._forest = RankForest(seed=seed, startup=startup, former=former)
         enqueued = sum(each.origin == "warm start" for each in self._queue)
         self._memory = SamplerMemory(directions=directions, max_trials=max_trials, seed=seed, enqueued=enqueued)
         self._tried: set[frozenset[tuple[str, str]]] = set()

@@ -138,6 +138,7 @@ def _run(
             max_total_epochs=settings.max_total_epochs or None,
             enqueue=warm_start.queue(),
             enqueue_defaults=warm_start.defaults,
+            former=warm_start.ranks,
             journal=journal,
         )
         with _blame(plan):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from evertune.bundle import Bundle
-from tune.former_best import former_best, read_former_best
+from tune.former_best import Former, read_former_best
 from tune.proposal import FINE_TUNE, Proposal
 from tune.study import JOURNAL, Study, load_study
 from tune.weights import WEIGHTS
@@ -33,6 +33,8 @@ class WarmStart:
         weights: `weights.npz` of the incumbent (in its bundle's `training` folder). One trial goes on from them if its
             architecture is the same, a second trains the incumbent's hyperparameters from scratch; None: only that.
         defaults: Try the space's defaults after that. An earlier search had tried them.
+        ranks: All trials of the earlier search and their ranks, 0 for the best, 1 for the worst: they tell the sampler
+            where to look.
         source: What all of this is from, in words. A search goes on only with the one that it began with.
     """
 
@@ -40,6 +42,7 @@ class WarmStart:
     weights: Path | None = None
     defaults: bool = True
     source: str = ""
+    ranks: tuple[tuple[Mapping[str, Any], float], ...] = ()
 
     @classmethod
     def of_bundle(cls, bundle: Bundle, studies: Path | None = None) -> WarmStart:
@@ -56,9 +59,7 @@ class WarmStart:
         source, folder = f"bundle {bundle.digest}", bundle.training_path
         if folder is None or not (folder / HYPERPARAMETERS).exists():
             return cls(source=source)
-        former = read_former_best(folder)
-        if former is None:
-            former = _of_its_study(bundle, studies)
+        former = read_former_best(folder) or _of_its_study(bundle, studies)
         incumbent = json.loads((folder / HYPERPARAMETERS).read_bytes())
         return cls._of(incumbent, former, folder / WEIGHTS, source)
 
@@ -71,14 +72,13 @@ class WarmStart:
         """
         choice = study.best()
         weights = study.plan.trial_folder(choice.training) / WEIGHTS
-        return cls._of(choice.trial.hyperparameters, former_best(study.trials), weights, f"study {study.folder.name}")
+        return cls._of(choice.trial.hyperparameters, Former.of(study.trials), weights, f"study {study.folder.name}")
 
     @classmethod
-    def _of(
-        cls, incumbent: Mapping[str, Any], former: Sequence[Mapping[str, Any]], weights: Path, source: str
-    ) -> WarmStart:
-        others = [each for each in former if each != incumbent]
-        return cls((incumbent, *others), weights if _holds_weights(weights) else None, not others, source)
+    def _of(cls, incumbent: Mapping[str, Any], former: Former, weights: Path, source: str) -> WarmStart:
+        others = [each for each in former.best if each != incumbent]
+        kept = weights if _holds_weights(weights) else None
+        return cls((incumbent, *others), kept, not others, source, former.ranks)
 
     def queue(self) -> tuple[Proposal, ...]:
         """What the search tries first: fine-tuning, then everything from scratch."""
@@ -101,7 +101,8 @@ class WarmStart:
     def from_json(cls, data: Mapping[str, Any], folder: Path) -> WarmStart:
         """Inverse of `to_json`."""
         kept = folder / _KEPT_WEIGHTS if data["weights"] else None
-        return cls(tuple(data["hyperparameters"]), kept, data["defaults"], data["source"])
+        ranks = tuple((values, rank) for values, rank in data.get("ranks", ()))  # older journals have none
+        return cls(tuple(data["hyperparameters"]), kept, data["defaults"], data["source"], ranks)
 
 
 def _holds_weights(path: Path) -> bool:
@@ -112,8 +113,8 @@ def _holds_weights(path: Path) -> bool:
         return any(name.startswith("weights/") for name in archive.files)
 
 
-def _of_its_study(bundle: Bundle, studies: Path | None) -> list[Mapping[str, Any]]:
+def _of_its_study(bundle: Bundle, studies: Path | None) -> Former:
     name = (bundle.attestation() or {}).get("lineage", {}).get("study")
     if studies is None or not isinstance(name, str) or not (studies / name / JOURNAL).is_file():
-        return []
-    return former_best(load_study(studies / name).trials)
+        return Former()
+    return Former.of(load_study(studies / name).trials)

@@ -3,7 +3,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tune.former_best import FORMER_BEST, former_best, read_former_best, write_former_best
+from tune.former_best import (
+    FORMER_BEST,
+    Former,
+    former_best,
+    former_ranks,
+    read_former_best,
+    write_former_best,
+)
 from tune.record import TrialRecord
 
 
@@ -41,9 +48,33 @@ def test_they_travel_without_scores_and_older_and_newer_folders_are_read(tmp_pat
     assert read_former_best(tmp_path) is None
     records = twins_and_another()
     write_former_best(tmp_path, records)
-    assert read_former_best(tmp_path) == former_best(records)
+    assert read_former_best(tmp_path) == Former.of(records)
     content = json.loads((tmp_path / FORMER_BEST).read_text())
-    assert set(content) == {"format_version", "configurations"}
+    assert set(content) == {"format_version", "configurations", "ranks"}
     assert set().union(*content["configurations"]) == {"kind", "x", "n"}
+    older = {name: content[name] for name in ("format_version", "configurations")}
+    (tmp_path / FORMER_BEST).write_text(json.dumps(older))
+    assert read_former_best(tmp_path) == Former(tuple(former_best(records)))
     (tmp_path / FORMER_BEST).write_text(json.dumps({**content, "format_version": 2}))
     assert read_former_best(tmp_path) is None
+
+
+def test_ranks_are_of_scores_then_of_what_a_rung_stopped_then_of_failures() -> None:
+    records = [
+        TrialRecord("0", {"x": 0}, "failed"),
+        TrialRecord("1", {"x": 1}, "pruned", rung_metric=0.9, epochs=1),
+        TrialRecord("2", {"x": 2}, "pruned", rung_metric=0.7, epochs=3),
+        TrialRecord("3", {"x": 3}, "rejected"),
+        trial(4, 0.5, x=4),
+        trial(5, 0.6, x=5),
+        TrialRecord("6", {"x": 6}, "pruned", rung_metric=0.8, epochs=3),
+    ]
+    assert [(values["x"], round(rank, 9)) for values, rank in former_ranks(records)] == [
+        (5, 0.0),
+        (4, 0.2),
+        (6, 0.4),
+        (2, 0.6),
+        (1, 0.8),
+        (0, 1.0),
+    ]
+    assert former_ranks(records[-2:-1]) == [({"x": 5}, 0.0)]
