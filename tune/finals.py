@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,7 +21,7 @@ from tune.plan import Plan
 from tune.record import TrialRecord
 from tune.records import ranked
 from tune.retiming import measure_alone
-from tune.study import Study, load_study
+from tune.study import Study, finals_in, load_study
 from tune.tuner import StudyTuner
 from tune.weights import LOSSES, WEIGHTS
 
@@ -60,7 +61,8 @@ def hold_finals(
     settings: TuneSettings,
     progress: Progress | None,
     clock: Clock,
-) -> None:
+    deadline: float = math.inf,
+) -> bool:
     """Trains and times the finalists, as far as the journal does not hold it yet.
 
     Args:
@@ -73,13 +75,19 @@ def hold_finals(
         settings: Finalists, seeds, timeout.
         progress: Told what happens.
         clock: Of events.
+        deadline: Of the clock, as of the search. Finals that are not over count for nothing, until they are.
+
+    Returns:
+        Whether they are over.
     """
     study = load_study(plan.folder)
     finalists = finalists_of(study, settings.finalists) if trainings_of(settings) and ranked(study.trials) else []
     if not finalists:
-        return
+        return True
     tell = progress or (lambda event: None)
-    oracle = FinalsOracle(finalists, settings.finalist_seeds, search.oracle.get_space(), journal, study.finals)
+    oracle = FinalsOracle(
+        finalists, settings.finalist_seeds, search.oracle.get_space(), journal, finals_in(journal.entries)
+    )
     tell(FinalsStarted(clock(), tuple(record.trial_id for record in finalists), settings.finalist_seeds))
     tuner = FinalsTuner(
         oracle,
@@ -89,12 +97,15 @@ def hold_finals(
         trial_timeout_seconds=settings.trial_timeout_seconds,
         progress=lambda event: _tell(event, tell),
         clock=clock,
+        deadline=deadline,
         discover=False,
     )
-    tuner.search(pool)  # ends when all have ended: nothing trains while models are timed
+    if not tuner.search(pool):  # else all have ended: nothing trains while models are timed
+        return False
     if set(study.latencies) != {record.trial_id for record in finalists}:
         journal.append("timed", latency_seconds=measure_alone(plan, task, splits, oracle.trials))
     _tidy(plan, oracle.records.values())
+    return True
 
 
 class FinalsOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has no types

@@ -152,8 +152,9 @@ def _run(
                 clock=clock,
                 deadline=deadline,
             )
-        if tuner.search(pool):
-            hold_finals(pool, journal, tuner, task, splits, plan, settings, progress, clock)
+        if tuner.search(pool) and hold_finals(
+            pool, journal, tuner, task, splits, plan, settings, progress, clock, deadline
+        ):
             journal.append("finished", max_trials=settings.max_trials, max_total_epochs=settings.max_total_epochs)
         else:
             journal.append("out_of_time", max_seconds=settings.max_seconds)

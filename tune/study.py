@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ class Study:
         trials: In the order of their ends.
         plan: What was searched under which limits.
         fingerprint: Of task, data and settings.
-        finals: Trainings of the best trials with fresh seeds: "3.1" is the first one of trial 3.
+        finals: Trainings of the best trials with fresh seeds: "3.1" is the first one of trial 3. Those of finals that
+            are not over yet are not among them: who was trained again first would win.
         latencies: Seconds of a batch by trial, of those trained again, measured alone and interleaved.
     """
 
@@ -84,6 +85,11 @@ def load_study(folder: Path) -> Study:
         raise SearchError(f"there is no study in {folder}", fix="Run `evertune tune` first.", folder=str(folder))
     trials = tuple(TrialRecord.from_json(entry["record"]) for entry in entries if entry["event"] == "ended")
     plan = Plan.from_json({**header["plan"], "folder": str(folder)})  # wherever it lies by now
-    finals = tuple(TrialRecord.from_json(entry["record"]) for entry in entries if entry["event"] == "final")
-    timed = [entry["latency_seconds"] for entry in entries if entry["event"] == "timed"]
-    return Study(folder, trials, plan, header["fingerprint"], finals, timed[-1] if timed else {})
+    timed = [index for index, entry in enumerate(entries) if entry["event"] == "timed"]  # the end of finals
+    latencies = entries[timed[-1]]["latency_seconds"] if timed else {}
+    return Study(folder, trials, plan, header["fingerprint"], finals_in(entries[: max(timed, default=0)]), latencies)
+
+
+def finals_in(entries: Iterable[Mapping[str, Any]]) -> tuple[TrialRecord, ...]:
+    """Trainings with fresh seeds that are in a journal, or in its beginning."""
+    return tuple(TrialRecord.from_json(entry["record"]) for entry in entries if entry["event"] == "final")

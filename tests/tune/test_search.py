@@ -30,6 +30,8 @@ from tune.events import (
 from tune.hypermodel import TaskHyperModel
 from tune.journal import read_entries
 from tune.record import TrialRecord
+from tune.standing import Standing
+from tune.study import JOURNAL
 from tune.weights import load_arrays
 from tune.winner import load_winner
 
@@ -204,6 +206,41 @@ def test_a_search_whose_time_is_over_stops_at_the_next_epoch_and_goes_on_with_mo
         *("session", "out_of_time", "session", "finished")
     ]
     assert sum(entry["event"] == "epoch" and entry["epoch"] == 2 for entry in entries) <= 2  # at most one done twice
+
+
+def test_finals_that_time_or_a_kill_ends_count_for_nothing_until_they_are_over(
+    searched: Searched, tmp_path: Path
+) -> None:
+    """The journal is cut where the finals begin; then time is over when the first of two trainings has ended."""
+    folder = tmp_path / "study"
+    shutil.copytree(searched.study.folder, folder)
+    lines = (folder / JOURNAL).read_text().splitlines(keepends=True)
+    first = next(index for index, line in enumerate(lines) if json.loads(line)["event"] == "final")
+    (folder / JOURNAL).write_text("".join(lines[:first]))
+    for training in folder.glob("trials/*.*"):
+        shutil.rmtree(training)
+    before = load_study(folder).best()
+    spent = Standing(read_entries(folder / JOURNAL)[0]).spent_seconds()
+    now = [json.loads(lines[first - 1])["at"]]
+
+    def progress(event: Any) -> None:
+        now[0] += 100 * isinstance(event, FinalEnded)
+
+    def again(max_seconds: float) -> Study:
+        settings = TuneSettings(
+            max_trials=6, max_epochs=2, workers=1, seed=3, finalists=2, finalist_seeds=1, max_seconds=max_seconds
+        )
+        found: Study = searched.again(folder=folder, settings=settings, progress=progress, clock=lambda: now[0])
+        return found
+
+    study = again(spent + 50)
+    assert sum(entry["event"] == "final" for entry in journal(study)) == 1
+    assert (study.finals, study.latencies) == ((), {})
+    assert study.best().to_json() == before.to_json()
+    study = again(spent + 1000)
+    assert len(study.finals) == len(study.latencies) == 2
+    assert sum(entry["event"] == "final" for entry in journal(study)) == 2
+    assert [entry["event"] for entry in journal(study)][-2:] == ["timed", "finished"]
 
 
 def test_a_search_that_has_ended_goes_on_when_more_trials_are_wanted(searched: Searched, tmp_path: Path) -> None:
