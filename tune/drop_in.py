@@ -38,7 +38,8 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no types
     """Takes the place of `keras_tuner.RandomSearch`, `BayesianOptimization` and `Hyperband`: only the name changes.
 
     Inside are `StudyOracle`'s samplers, journal and rungs. Trials run in this process, one after the other. A script
-    that was killed goes on after its last whole epoch when it is started again.
+    that was killed goes on after its last whole epoch when it is started again; a trial that ends the process three
+    times in the same epoch fails.
 
     Args:
         hypermodel: A `keras_tuner.HyperModel`, or a function of `hp` that returns a Keras model.
@@ -136,6 +137,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no types
             self._rungs.max_epochs = int(fit_kwargs.get("epochs", 1))
         with locked(Path(self.project_dir)):
             self._explore_fit(fit_args, fit_kwargs)
+            self.oracle.lose_interrupted()
             super().search(*fit_args, **fit_kwargs)
             self._tidy()
         if not self.oracle.get_best_trials():

@@ -176,10 +176,27 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
             if self._losses[trial_id] < _MOST_LOSSES:
                 self._waiting.append(trial_id)
                 return None
-            message = f"the worker process died {_MOST_LOSSES} times while it ran this trial (out of memory?)"
+            message = f"its process died {_MOST_LOSSES} times while it ran this trial (out of memory?)"
             record = record_of(self.trials[trial_id], "failed", self._origins[trial_id], error=message)
             self.end_trial(self.trials[trial_id], record)
             return record
+
+    def lose_interrupted(self) -> list[TrialRecord]:
+        """Trials that ran when this process was killed, of a tuner that trains in its own process: each is lost.
+
+        That counts only where no epoch was trained since the time before: a search that was stopped by hand now and
+        then is not to blame, a trial that takes its process along is.
+
+        Returns:
+            Records of those that fail by that.
+        """
+        with self._lock:
+            self.reload()
+            assert self._journal is not None  # opened by `reload`
+            interrupted, self._waiting = self._waiting, []
+            moved = {each: _moved(each, self._journal.entries) for each in interrupted}
+            lost = [self.lose_trial(each, counted=not moved[each]) for each in interrupted]
+            return [record for record in lost if record is not None]
 
     def epochs(self, trial_id: str) -> int | None:
         """How long a trial is trained at most, where that is not all epochs: it is taken as it is."""
@@ -405,3 +422,9 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
                 self._losses[entry["trial_id"]] = self._losses.get(entry["trial_id"], 0) + entry.get("counted", True)
             case "ended":
                 self._conclude(TrialRecord.from_json(entry["record"]))
+
+
+def _moved(trial_id: str, entries: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a trial has trained an epoch since it was started, taken up again, or lost."""
+    events = [entry["event"] for entry in entries if entry.get("trial_id") == trial_id]
+    return bool(events) and events[-1] == "epoch"

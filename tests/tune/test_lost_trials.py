@@ -33,3 +33,19 @@ def test_a_node_that_leaves_is_not_counted_against_the_trial_a_worker_that_dies_
     failed = again.lose_trial("0")
     assert failed is not None
     assert failed.state == "failed"
+
+
+def test_a_trial_that_ends_its_process_again_and_again_fails_and_one_that_gets_on_does_not(tmp_path: Path) -> None:
+    """Each round is a process that is killed while it runs the trial."""
+
+    def killed(path: Path, epoch: int | None) -> tuple[int, list[str]]:
+        oracle = oracle_of(path)
+        failed = oracle.lose_interrupted()
+        attempts = oracle.attempts("0")
+        if oracle.create_trial("tuner").status == "RUNNING" and epoch is not None:
+            oracle.update_trial("0", {"val_accuracy": 0.5}, epoch)
+        return attempts, [record.state for record in failed]
+
+    assert [killed(tmp_path / "gets on", epoch) for epoch in range(1, 6)] == [(1, [])] * 5
+    deadly = [killed(tmp_path / "deadly", epoch) for epoch in (1, None, None, None, None)]
+    assert deadly == [(1, []), (1, []), (2, []), (3, []), (4, ["failed"])]
