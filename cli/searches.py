@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from rich.text import Text
 from cli.search_text import draw_search, summary
 from cli.times import duration
 
+_OF_A_JOB = re.compile(r"retune-\d+-\d+")  # what `retune.phases.search` calls its studies
 _Seen = tuple[int, int]  # size and time of change
 
 
@@ -63,6 +65,13 @@ def draw_found(found: Mapping[str, Any]) -> RenderableType:
     if found["running"]:
         head = f"search {found['study']} runs for {duration(found['seconds'])} with {found['workers']} workers"
         return Group(Text(head, "bold"), draw_search(found))
-    again = "evertune tune" if found["study"] == "main" else f"evertune tune --study {found['study']}"
+    again = _command(found["study"])
     ended = f"{found['counted_trials']} of {found['max_trials'] or '?'} trials ended"
     return Text(f"search {found['study']} was interrupted: {ended} ({summary(found)}); {again} goes on", "yellow")
+
+
+def _command(study: str) -> str:
+    """That goes on with a study."""
+    if _OF_A_JOB.fullmatch(study):
+        return "evertune retune"  # its worker: the job is still open
+    return "evertune tune" if study == "main" else f"evertune tune --study {study}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -175,6 +176,10 @@ def test_status_shows_a_search_of_another_process_while_it_runs(run: Run, projec
     assert "search main was interrupted: 1 of 5 trials ended (1 completed); evertune tune goes on" in " ".join(
         interrupted.out.split()
     )
+    shutil.copytree(folder, project.studies / "retune-7-1795000000000")
+    assert "search retune-7-1795000000000 was interrupted" in (text := " ".join(run("status").out.split()))
+    assert "; evertune retune goes on" in text
+    shutil.rmtree(project.studies / "retune-7-1795000000000")
     played.journal.append("finished", max_trials=5)
     assert "interrupted" not in run("status").out
 
