@@ -21,7 +21,7 @@ STAMP := $(VENV)/.installed
 ROOMS := evertune tune export serve monitoring retune cli examples benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo bench coverage constraints
+.PHONY: help setup check test test-tensorflow demo bench coverage constraints
 
 help:  ## this list
 	@awk -F ':.*## +' '/^[a-z]+:.*##/ { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ check: $(STAMP)  ## ruff, mypy --strict, import-linter, doctests
 
 test: $(STAMP)  ## the test suite, a process a core, under 10 minutes (PYTEST_ARGS=..., TEST_PROCESSES= for one)
 	$(BIN)/python -m pytest -rs $(TEST_PROCESSES) $(PYTEST_ARGS)
+
+test-tensorflow: $(STAMP)  ## the presets' tests once more, on Keras's other backend: a process has but one
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -rs $(PYTEST_ARGS) tests/tune/test_presets.py tests/tune/test_raw_presets.py
 
 demo: $(STAMP)  ## the whole loop on real data, under 5 minutes (SEED=0)
 	$(BIN)/evertune demo --seed $(SEED) --output $(DEMO_OUTPUT)

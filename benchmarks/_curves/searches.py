@@ -14,6 +14,7 @@ import numpy as np
 import optuna
 
 from benchmarks._curves.bench import Bench, SpentError
+from tune.former_best import Former
 
 _HUGE = 1e9  # what a library that takes no NaN is told of a training that diverged
 
@@ -23,6 +24,12 @@ Search = Callable[[Bench, int], None]
 
 def evertune(bench: Bench, seed: int) -> None:
     """`StudyOracle` with rungs, as `evertune tune` uses it."""
+    evertune_from(bench, seed, Former())
+
+
+def evertune_from(bench: Bench, seed: int, former: Former) -> Former:
+    """The same, begun with what an earlier search left; returns what this one leaves when the budget is spent."""
+    from tune import WarmStart
     from tune.journal import Journal
     from tune.oracle import StudyOracle
     from tune.rungs import Rungs
@@ -34,24 +41,33 @@ def evertune(bench: Bench, seed: int) -> None:
             seed=seed,
             rungs=Rungs(bench.table.epochs),
             max_total_epochs=bench.budget,
+            enqueue=WarmStart(former.best).queue(),
             enqueue_defaults=False,
+            former=former.ranks,
             journal=Journal(Path(folder) / "journal.jsonl"),
         )
-        rows: dict[str, int] = {}
-        done: dict[str, int] = {}
-        while (trial := oracle.create_trial("bench")).status == "RUNNING":
-            name = trial.trial_id
-            if name not in rows:
-                rows[name] = bench.row(bench.table.point(trial.hyperparameters.values))
-            loss = math.nan
-            while trial.status == "RUNNING" and done.get(name, 0) < (oracle.epochs(name) or bench.table.epochs):
-                done[name] = done.get(name, 0) + 1
-                loss = bench.train(rows[name], done[name])
-                oracle.update_trial(name, {"val_accuracy": -loss}, step=done[name])
-            if trial.status == "RUNNING":
-                oracle.update_trial(name, {"accuracy": -loss if math.isfinite(loss) else -_HUGE}, step=done[name])
-                trial.status = "COMPLETED"
-            oracle.end_trial(trial)
+        with contextlib.suppress(SpentError):
+            _train(bench, oracle)
+        return Former.of(list(oracle.records.values()))
+
+
+def _train(bench: Bench, oracle: Any) -> None:
+    """What a tuner does with the trials of an oracle."""
+    rows: dict[str, int] = {}
+    done: dict[str, int] = {}
+    while (trial := oracle.create_trial("bench")).status == "RUNNING":
+        name = trial.trial_id
+        if name not in rows:
+            rows[name] = bench.row(bench.table.point(trial.hyperparameters.values))
+        loss = math.nan
+        while trial.status == "RUNNING" and done.get(name, 0) < (oracle.epochs(name) or bench.table.epochs):
+            done[name] = done.get(name, 0) + 1
+            loss = bench.train(rows[name], done[name])
+            oracle.update_trial(name, {"val_accuracy": -loss}, step=done[name])
+        if trial.status == "RUNNING":
+            oracle.update_trial(name, {"accuracy": -loss if math.isfinite(loss) else -_HUGE}, step=done[name])
+            trial.status = "COMPLETED"
+        oracle.end_trial(trial)
 
 
 def _memory() -> str | None:

@@ -15,6 +15,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")  # before KerasTuner imports Ker
 from benchmarks._curves.bench import Bench, SpentError
 from benchmarks._curves.searches import SEARCHES, replay
 from benchmarks._curves.table import Table, load_tables
+from benchmarks._curves.warm import warm_regrets_of
 from benchmarks.tuning_curves import _ratio_interval
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras_tuner.src.engine.oracle")  # old names
@@ -75,6 +76,17 @@ def test_every_search_spends_its_budget_and_no_more(name: str, table: Table) -> 
     assert 0 <= replay(name, bench, seed=0) < 3
     assert bench.spent <= 60
     assert bench.spent >= 50
+
+
+def test_a_search_that_begins_with_another_ones_best_is_there_at_once(
+    folder: Path, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table is its own source."""
+    monkeypatch.setattr("benchmarks._curves.warm.SOURCE_EPOCHS", 200)
+    monkeypatch.setattr("benchmarks._curves.warm.EPOCHS", 27)
+    cold, best, ranks = warm_regrets_of((folder, 0, 0, 1))
+    assert max(best, ranks) < cold
+    assert min(best, ranks) >= 0
 
 
 def test_the_interval_is_paired(table: Table) -> None:
