@@ -83,7 +83,7 @@ def test_a_search_that_begins_with_another_ones_best_is_there_at_once(
 ) -> None:
     """The table is its own source."""
     monkeypatch.setattr("benchmarks._curves.warm.SOURCE_EPOCHS", 200)
-    monkeypatch.setattr("benchmarks._curves.warm.EPOCHS", 27)
+    monkeypatch.setattr("benchmarks._curves.warm.EPOCHS", 6)
     cold, best, ranks = warm_regrets_of((folder, 0, 0, 1))
     assert max(best, ranks) < cold
     assert min(best, ranks) >= 0
