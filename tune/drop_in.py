@@ -112,7 +112,7 @@ class Tuner(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no types
         with locked(project):
             if oracle is None:
                 oracle = StudyOracle(
-                    _objectives(objective),
+                    objective,
                     max_trials or _hyperband_trials(max_epochs, factor or _HYPERBAND_FACTOR, hyperband_iterations),
                     hyperparameters,
                     seed=seed or 0,

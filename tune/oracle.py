@@ -33,9 +33,9 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
     happens. The journal is the only state on disk; what the sampler knows is rebuilt from it.
 
     Args:
-        objective: As KerasTuner's; None is accuracy, the larger the better. Of a list, the first ranks trials
-            (`get_best_trials`); they are never added up, and `get_pareto_trials` returns the trials that no other
-            beats in all of them.
+        objective: As KerasTuner's; None is what a trial's `fit` returns, the smaller the better. Of a list, the first
+            ranks trials (`get_best_trials`); they are never added up, and `get_pareto_trials` returns the trials that
+            no other beats in all of them.
         max_trials: Trials that are not rejected, at most.
         hyperparameters: Known before the first trial, or None.
         seed: Zero is a seed like any other.
@@ -65,11 +65,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
         journal: Journal | None = None,
         **kwargs: Any,
     ) -> None:
-        listed = (
-            list(objective)
-            if isinstance(objective, list | tuple)
-            else [objective or keras_tuner.Objective("accuracy", "max")]
-        )
+        listed = list(objective) if isinstance(objective, list | tuple) else [objective]
         super().__init__(listed[0], max_trials, hyperparameters, **kwargs)
         self.objectives = [self.objective, *(keras_tuner.Oracle(each).objective for each in listed[1:])]
         self.seed = self._seed_state = seed  # the base class takes 0 for "none given"

@@ -29,6 +29,8 @@ def evertune(bench: Bench, seed: int) -> None:
 
 def evertune_from(bench: Bench, seed: int, former: Former) -> Former:
     """The same, begun with what an earlier search left; returns what this one leaves when the budget is spent."""
+    import keras_tuner
+
     from tune import WarmStart
     from tune.journal import Journal
     from tune.oracle import StudyOracle
@@ -36,6 +38,7 @@ def evertune_from(bench: Bench, seed: int, former: Former) -> Former:
 
     with tempfile.TemporaryDirectory(dir=_memory()) as folder:
         oracle = StudyOracle(
+            keras_tuner.Objective("accuracy", "max"),
             max_trials=bench.budget,
             hyperparameters=bench.table.space.copy(),
             seed=seed,

@@ -78,7 +78,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def explore(folder: Path, name: str, plan: Plan) -> StudyTuner:
     """What a search does before its first trial."""
     task = load_task(f"own.py:{name}", folder)
-    oracle = StudyOracle(max_trials=3, journal=Journal(plan.folder / "journal.jsonl"))
+    oracle = StudyOracle(
+        keras_tuner.Objective("accuracy", "max"), max_trials=3, journal=Journal(plan.folder / "journal.jsonl")
+    )
     return StudyTuner(oracle, task, task.load(), plan)
 
 

@@ -51,7 +51,9 @@ class Calls(keras_tuner.Tuner):  # type: ignore[misc]  # KerasTuner has no types
 
 def new_oracle(folder: Path, max_trials: int = 6, **arguments: Any) -> StudyOracle:
     journal = Journal(folder / "journal.jsonl")
-    return StudyOracle(max_trials=max_trials, **{"hyperparameters": space(), "journal": journal, **arguments})
+    objective = keras_tuner.Objective("accuracy", "max")
+    known = {"objective": objective, "hyperparameters": space(), "journal": journal}
+    return StudyOracle(max_trials=max_trials, **{**known, **arguments})
 
 
 def in_thread(work: Callable[[], Any]) -> None:

@@ -13,7 +13,9 @@ from tune.oracle import StudyOracle
 def oracle_of(path: Path) -> StudyOracle:
     hp = keras_tuner.HyperParameters()
     hp.Float("rate", 0.0, 1.0)
-    return StudyOracle(hyperparameters=hp, max_trials=1, journal=Journal(path))
+    return StudyOracle(
+        keras_tuner.Objective("accuracy", "max"), hyperparameters=hp, max_trials=1, journal=Journal(path)
+    )
 
 
 def test_a_node_that_leaves_is_not_counted_against_the_trial_a_worker_that_dies_is(tmp_path: Path) -> None:

@@ -46,7 +46,13 @@ def open_oracle(path: Path) -> Iterator[Open]:
     def make(max_trials: int = 6, **arguments: Any) -> StudyOracle:
         journals.append(Journal(path))
         return StudyOracle(
-            max_trials=max_trials, **{"hyperparameters": numbers(), "journal": journals[-1], **arguments}
+            **{
+                "objective": keras_tuner.Objective("accuracy", "max"),
+                "max_trials": max_trials,
+                "hyperparameters": numbers(),
+                "journal": journals[-1],
+                **arguments,
+            }
         )
 
     yield make
@@ -220,7 +226,13 @@ def test_a_space_that_is_used_up_ends_the_search(open_oracle: Open) -> None:
 def test_a_seed_gives_the_same_trials_and_zero_is_one(tmp_path: Path, seed: int) -> None:
     def draw(name: str, given: int) -> list[dict[str, Any]]:
         journal = Journal(tmp_path / name)
-        oracle = StudyOracle(max_trials=12, hyperparameters=numbers(), seed=given, journal=journal)
+        oracle = StudyOracle(
+            keras_tuner.Objective("accuracy", "max"),
+            max_trials=12,
+            hyperparameters=numbers(),
+            seed=given,
+            journal=journal,
+        )
         found = values_of(run_all(oracle))
         journal.close()
         return found
