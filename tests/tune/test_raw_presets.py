@@ -15,7 +15,7 @@ from evertune.errors import TaskError
 from evertune.history import last_items
 from evertune.kinds import kind_of
 from evertune.labelling import class_indices
-from evertune.preprocessing import Categories, Numbers, Preprocessor, Text
+from evertune.preprocessing import Categories, Hashed, Numbers, Preprocessor, Text
 from evertune.rows import Rows
 from evertune.settings import ExportSettings, LimitSettings
 from evertune.splitting import split, train_rows
@@ -178,6 +178,29 @@ def test_estimators_answer_other_kinds_too(weather: Task, family: str, kind: str
     model = learner.exported()
     _, _, parity = convert(model, task.signature, inputs, ExportSettings(), kind=kind, parameters=task.parameters)
     assert parity.rows == 74
+
+
+@pytest.mark.parametrize("family", ["mlp", "linear"])
+def test_hashed_columns_are_categories(family: str) -> None:
+    """The class is the number's sign, or, for one of three users, its opposite."""
+    random = np.random.default_rng(0)
+    users, x = random.integers(0, 3, 1500), random.normal(size=1500)
+    columns = {
+        "user": [f"u{user}" for user in users],
+        "x": x.tolist(),
+        "y": [["no", "yes"][int((number > 0) ^ (user == 0))] for number, user in zip(x, users, strict=True)],
+    }
+    steps = (Numbers.fit(older(columns), ["x"]), Hashed(("user",), (50,)))
+    task = make_task(presets.tabular, Preprocessor(steps), ("no", "yes"), columns, "y")
+    splits = task.load()
+    seed_everything(0)
+    hps = keras_tuner.HyperParameters()
+    hps.values = {"family": family, "batch_size": 32, "learning_rate": 1e-2, "schedule": "constant"}
+    _, learner = TaskHyperModel(task, splits, 4).learner(hps)
+    trained = train(learner, task, splits, epochs=4, seed=0, report=lambda *_: True)
+    assert trained.accuracy > (0.9 if family == "mlp" else 0.5)  # no line does it
+    _, session, _ = convert(learner.exported(), task.signature, splits.validation.inputs, ExportSettings())
+    assert session.run(splits.test.inputs)["probabilities"].shape == (len(splits.test), 2)
 
 
 @pytest.mark.parametrize("family", ["mlp", "residual", *ESTIMATORS])

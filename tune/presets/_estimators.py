@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from evertune.preprocessing import Categories, Numbers
+from evertune.preprocessing import Categories, Hashed, Numbers
 from evertune.task import Task
 
+Step = Numbers | Categories | Hashed
 ESTIMATORS = ("boosting", "forest", "linear")
 
 
-def estimator(hp: Any, name: str, task: Task, steps: list[Numbers | Categories], *, chosen: bool) -> Any:
+def estimator(hp: Any, name: str, task: Task, steps: list[Step], *, chosen: bool) -> Any:
     """One of `ESTIMATORS` for the task's kind, not fitted; None where it is not `chosen`.
 
     Its parameters are asked for in any case, under the condition that `family` is its name. Their ranges keep any file
@@ -80,7 +81,7 @@ def _linear(regression: bool, settings: dict[str, Any]) -> Any:
     return linear_model.LogisticRegression(C=1.0 / settings["strength"], max_iter=1000)
 
 
-def _prepared(model: Any, steps: list[Numbers | Categories]) -> Any:
+def _prepared(model: Any, steps: list[Step]) -> Any:
     """Behind standardised numbers, and one column a category."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import make_pipeline

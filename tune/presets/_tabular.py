@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from evertune.errors import TaskError
-from evertune.preprocessing import Categories, Numbers
+from evertune.preprocessing import Categories, Hashed, Numbers
 from evertune.task import Task
-from tune.presets._estimators import ESTIMATORS, estimator
+from tune.presets._estimators import ESTIMATORS, Step, estimator
 from tune.presets._layers import ACTIVATIONS, dense, head
 from tune.strategy import trains_only_if
 
@@ -31,7 +31,7 @@ def tabular(hp: Any, task: Task) -> Any:
 
     Args:
         hp: `keras_tuner.HyperParameters`. Adds `family` and what the chosen one has.
-        task: Its inputs come from `Numbers` and `Categories` steps of its preprocessor.
+        task: Its inputs come from `Numbers`, `Categories` and `Hashed` steps of its preprocessor.
 
     Returns:
         An uncompiled Keras model with the output of the task's kind, or an estimator that is not fitted.
@@ -48,10 +48,10 @@ def tabular(hp: Any, task: Task) -> Any:
     return network if family in NETWORKS else found[competitors.index(family)]
 
 
-def _network(hp: Any, task: Task, steps: list[Numbers | Categories], family: str) -> Any:
+def _network(hp: Any, task: Task, steps: list[Step], family: str) -> Any:
     import keras
 
-    has_categories = any(isinstance(step, Categories) for step in steps)
+    has_categories = any(isinstance(step, Categories | Hashed) for step in steps)
     with hp.conditional_scope("family", list(NETWORKS)):
         activation = hp.Choice("activation", ACTIVATIONS)
         rate = hp.Float("dropout", 0.0, 0.5, step=0.1, default=0.1)
@@ -77,7 +77,7 @@ def _network(hp: Any, task: Task, steps: list[Numbers | Categories], family: str
     return keras.Model(given, head(x, task), name=task.name)
 
 
-def _joined(inputs: list[Any], steps: list[Numbers | Categories], ratio: float | None) -> Any:
+def _joined(inputs: list[Any], steps: list[Step], ratio: float | None) -> Any:
     import keras
 
     parts: list[Any] = []
@@ -93,7 +93,7 @@ def _normalized(numbers: Any, step: Numbers) -> Any:
     return keras.ops.clip((numbers - mean) / deviation, -_FARTHEST, _FARTHEST)
 
 
-def _embedded(codes: Any, step: Categories, ratio: float) -> list[Any]:
+def _embedded(codes: Any, step: Categories | Hashed, ratio: float) -> list[Any]:
     """One vector a column, the wider the more values it has: twice the fourth root of their number, times `ratio`."""
     import keras
 
@@ -119,15 +119,15 @@ def _blocks(x: Any, blocks: int, width: int, activation: str, rate: float) -> An
     return layers.Activation(activation)(layers.BatchNormalization(momentum=0.9)(x))
 
 
-def _steps(task: Task) -> dict[str, Numbers | Categories]:
+def _steps(task: Task) -> dict[str, Step]:
     preprocessor = task.preprocessor()
     steps = () if preprocessor is None else preprocessor.steps
-    known = {step.spec.name: step for step in steps if isinstance(step, Numbers | Categories)}
+    known = {step.spec.name: step for step in steps if isinstance(step, Step)}
     missing = [spec.name for spec in task.inputs if spec.name not in known]
     if missing:
         raise TaskError(
-            f"presets.tabular needs a Numbers or Categories step for each input; task {task.name!r} has none for "
-            f"{missing}",
+            f"presets.tabular needs a Numbers, Categories or Hashed step for each input; task {task.name!r} has none "
+            f"for {missing}",
             fix="Return them from Task.preprocessor, made by `fit` on training rows (docs/inputs.md).",
         )
     return known
