@@ -45,20 +45,25 @@ def _campaign(executor: str, kills: int, seed: int) -> dict[str, float]:
         with _cluster() if executor == "ray" else _no_cluster() as where:
             seen = _kill(folder, kills, seed, where)
         entries = read_entries(folder / "state/studies/main/journal.jsonl")[0]
-        told = [
-            json.loads(line)
-            for line in (folder / "told.jsonl").read_text().splitlines(keepends=True)
-            if line.endswith("\n")
-        ]
-        ended = [each["trial_id"] for each in told if each["type"] != "TrialStarted"]
-        found = damage(entries, ended, hits_of(entries, seen["driver_kills"]), epochs_trained(entries, counts, ROWS))
-    print(executor, seen["hung"], flush=True)
+        found = damage(
+            entries, seen["told_ended"], hits_of(entries, seen["driver_kills"]), epochs_trained(entries, counts, ROWS)
+        )
+    print(executor, seen["hung"], *_not_sound(entries), flush=True)
     return {
         **{each: float(value) for each, value in vars(found).items()},
         "hung": float(len(seen["hung"])),
         "driver_kills": float(len(seen["driver_kills"])),
         "worker_kills": float(seen["worker_kills"]),
     }
+
+
+def _not_sound(entries: Any) -> Iterator[str]:
+    """Trials that did not end, or failed: for whoever looks for the reason."""
+    records = {entry["record"]["trial_id"]: entry["record"] for entry in entries if entry["event"] == "ended"}
+    for trial_id in [entry["trial_id"] for entry in entries if entry["event"] == "started"]:
+        if trial_id not in records or records[trial_id]["state"] == "failed":
+            events = [entry["event"] for entry in entries if entry.get("trial_id") == trial_id]
+            yield f"\n{trial_id}: {' '.join(events)}: {records.get(trial_id, {}).get('error')}"
 
 
 def _kill(folder: Path, kills: int, seed: int, where: list[str]) -> dict[str, Any]:

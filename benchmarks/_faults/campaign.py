@@ -25,11 +25,12 @@ from typing import Any
 import psutil
 
 import tune.oracle
-import tune.tuner  # noqa: F401  # before the fork
+import tune.retention
+import tune.tuner  # before the fork
 from evertune.settings import ExportSettings, LimitSettings, TuneSettings
 from evertune.task import LabelledWindow
 from tune import Event, search
-from tune.events import TrialFinished, TrialPruned, TrialStarted
+from tune.events import TrialFinished, TrialPaused, TrialPruned, TrialStarted
 from tune.journal import read_entries
 
 _EPOCHS = 4
@@ -57,7 +58,7 @@ class Campaign:
         self._cluster_pid = cluster_pid
         self._study = folder / "state" / "studies" / "main"
         self._told = folder / "told.jsonl"
-        self.driver_kills: list[dict[str, Any]] = []
+        self.driver_kills: list[list[str]] = []  # trials in work
         self.worker_kills = 0
         self.hung: list[str] = []
         self._told.touch()
@@ -74,8 +75,7 @@ class Campaign:
             workers = self._workers(driver)
             os.kill(driver, signal.SIGKILL)
             os.waitpid(driver, 0)
-            handed = [each["trial_id"] for each in self.told()[before:] if each["type"] == "TrialStarted"]
-            self.driver_kills.append({"handed": handed, "ended": self.ended()})
+            self.driver_kills.append(in_work(self.told()[before:]))
             self._wait(lambda workers=workers: not any(map(_lives, workers)), "workers stayed", _GONE_SECONDS)  # type: ignore[misc]
 
     def kill_workers(self, count: int) -> None:
@@ -94,7 +94,7 @@ class Campaign:
                 self.worker_kills += 1
         os.kill(driver, signal.SIGKILL)
         os.waitpid(driver, 0)
-        self.driver_kills.append({"handed": [each["trial_id"] for each in self._started()], "ended": self.ended()})
+        self.driver_kills.append(in_work(self.told()))
 
     def finish(self) -> None:
         """A last driver ends what was begun."""
@@ -119,7 +119,7 @@ class Campaign:
 
     def ended(self) -> list[str]:
         """Trials of whose end a driver was told."""
-        return [each["trial_id"] for each in self.told() if each["type"] != "TrialStarted"]
+        return [each["trial_id"] for each in self.told() if each["type"] in ("TrialFinished", "TrialPruned")]
 
     def _spent(self) -> bool:
         """Some trial may lose no worker more."""
@@ -141,6 +141,7 @@ class Campaign:
         return driver
 
     def _drive(self, max_trials: int) -> None:
+        tune.retention._WAITING = _ENDLESS  # all checkpoints stay: what is trained twice, kills are to blame for
         where = {"executor": "ray", "ray_address": self._address} if self._address else {}
         search(
             "task.py:Counted",
@@ -156,7 +157,7 @@ class Campaign:
         )
 
     def _note(self, event: Event) -> None:
-        if isinstance(event, TrialStarted | TrialFinished | TrialPruned):
+        if isinstance(event, TrialStarted | TrialPaused | TrialFinished | TrialPruned):
             with self._told.open("a") as file:
                 file.write(json.dumps({"type": type(event).__name__, "trial_id": event.trial_id}) + "\n")
 
@@ -175,6 +176,12 @@ class Campaign:
             time.sleep(0.02)
 
 
+def in_work(told: list[dict[str, Any]]) -> list[str]:
+    """Trials that were handed out, and neither paused nor ended since."""
+    last = {each["trial_id"]: each["type"] for each in told}
+    return [trial_id for trial_id, event in last.items() if event == "TrialStarted"]
+
+
 def _lives(process: psutil.Process) -> bool:
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
@@ -189,7 +196,7 @@ def main() -> None:
     campaign.kill_drivers(kills)
     campaign.kill_workers(kills)
     campaign.finish()
-    names = ("driver_kills", "worker_kills", "hung")
+    names = ("driver_kills", "worker_kills", "hung")  # the first: what was in work
     print(json.dumps({**{name: getattr(campaign, name) for name in names}, "told_ended": campaign.ended()}))
 
 

@@ -61,11 +61,10 @@ def damage(entries: Entries, told_ended: Sequence[str], hits: Mapping[str, int],
     )
 
 
-def hits_of(entries: Entries, driver_kills: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Kills by trial: of its worker, and of the driver that had handed it out and did not see its end."""
+def hits_of(entries: Entries, driver_kills: Sequence[Sequence[str]]) -> dict[str, int]:
+    """Kills by trial: of its worker, and of the driver under which it was in work."""
     lost = Counter(entry["trial_id"] for entry in entries if entry["event"] == "lost")
-    open_at = (set(kill["handed"]) - set(kill["ended"]) for kill in driver_kills)
-    return dict(lost + Counter(trial_id for each in open_at for trial_id in each))
+    return dict(lost + Counter(trial_id for each in driver_kills for trial_id in each))
 
 
 def epochs_trained(entries: Entries, counts: Path, rows: int) -> dict[str, float]:

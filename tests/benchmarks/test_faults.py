@@ -48,7 +48,7 @@ def test_epochs_done_again_are_shared_by_the_kills_that_met_the_trial(tmp_path: 
     (tmp_path / "16-0.2").write_text("100\n" * 4 + "50\n")
     epochs = epochs_trained(WHOLE, tmp_path, rows=100)
     assert epochs == {"0": 5.0, "1": 4.5}
-    hits = hits_of([*WHOLE, {"event": "lost", "trial_id": "0"}], [{"handed": ["0", "1"], "ended": ["1"]}])
+    hits = hits_of([*WHOLE, {"event": "lost", "trial_id": "0"}], [["0"]])
     assert hits == {"0": 2}
     assert damage(WHOLE, [], {"0": 2, "1": 1}, epochs).redone_epochs_per_kill == 0.5
     assert damage(WHOLE, [], hits, epochs).redone_epochs_per_kill == float("inf")  # nothing was killed that explains it
