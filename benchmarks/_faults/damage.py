@@ -18,8 +18,8 @@ class Damage:
 
     Attributes:
         trials: That were started.
-        lost: Results that are gone: trials that did not end, or failed, and ends that a driver was told and that the
-            journal does not have.
+        lost: Results that are gone: trials that did not end, or failed because their processes died, and ends that a
+            driver was told and that the journal does not have. A loss that became NaN is a result.
         duplicated: Trials that ended or started twice, or have the values of another.
         redone_epochs: Trained more than once, in all.
         redone_epochs_per_kill: The most of any trial, by the kills that met it.
@@ -44,9 +44,11 @@ def damage(entries: Entries, told_ended: Sequence[str], hits: Mapping[str, int],
     started = Counter(entry["trial_id"] for entry in entries if entry["event"] == "started")
     records = [entry["record"] for entry in entries if entry["event"] == "ended"]
     ended = Counter(record["trial_id"] for record in records)
-    failed = [record["trial_id"] for record in records if record["state"] == "failed"]
+    failed = [record for record in records if record["state"] == "failed"]
+    killed = [record for record in failed if "process died" in str(record["error"])]
     values = Counter(json.dumps(record["hyperparameters"], sort_keys=True) for record in records)
-    redone = {record["trial_id"]: epochs[record["trial_id"]] - record["epochs"] for record in records}
+    whole = [record for record in records if record not in failed]  # of the others no epochs are written down
+    redone = {record["trial_id"]: epochs[record["trial_id"]] - record["epochs"] for record in whole}
     rates = [
         extra / hits[trial_id] if hits.get(trial_id) else extra * float("inf")
         for trial_id, extra in redone.items()
@@ -54,7 +56,7 @@ def damage(entries: Entries, told_ended: Sequence[str], hits: Mapping[str, int],
     ]
     return Damage(
         trials=len(started),
-        lost=len(set(started) - set(ended)) + len(set(told_ended) - set(ended)) + len(failed),
+        lost=len(set(started) - set(ended)) + len(set(told_ended) - set(ended)) + len(killed),
         duplicated=sum(count - 1 for each in (started, ended, values) for count in each.values()),
         redone_epochs=sum(redone.values()),
         redone_epochs_per_kill=max(rates, default=0.0),

@@ -14,9 +14,11 @@ def started(trial_id: str) -> dict[str, Any]:
     return {"event": "started", "trial_id": trial_id}
 
 
-def ended(trial_id: str, *, mark: float = 0.5, epochs: int = 4, state: str = "completed") -> dict[str, Any]:
+def ended(
+    trial_id: str, *, mark: float = 0.5, epochs: int = 4, state: str = "completed", error: str | None = None
+) -> dict[str, Any]:
     values = {"units": 16, "mark": mark}
-    record = {"trial_id": trial_id, "hyperparameters": values, "epochs": epochs, "state": state}
+    record = {"trial_id": trial_id, "hyperparameters": values, "epochs": epochs, "state": state, "error": error}
     return {"event": "ended", "record": record}
 
 
@@ -29,12 +31,22 @@ WHOLE = [started("0"), started("1"), ended("0", mark=0.1), ended("1", mark=0.2)]
         (WHOLE, ["0", "1"], 0, 0),
         ([*WHOLE, started("2")], [], 1, 0),
         (WHOLE, ["0", "1", "7"], 1, 0),
-        ([*WHOLE, started("2"), ended("2", mark=0.3, state="failed")], [], 1, 0),
+        ([*WHOLE, started("2"), ended("2", mark=0.3, state="failed", error="its process died 3 times")], [], 1, 0),
+        ([*WHOLE, started("2"), ended("2", mark=0.3, state="failed", epochs=0, error="the loss became nan")], [], 0, 0),
         ([*WHOLE, ended("1", mark=0.4)], [], 0, 1),
         ([*WHOLE, started("1")], [], 0, 1),
         ([*WHOLE, started("2"), ended("2", mark=0.2)], [], 0, 1),
     ],
-    ids=["whole", "not ended", "told, not written", "failed", "ended twice", "started twice", "values of another"],
+    ids=[
+        "whole",
+        "not ended",
+        "told, not written",
+        "failed",
+        "NaN",
+        "ended twice",
+        "started twice",
+        "values of another",
+    ],
 )
 def test_results_that_are_gone_or_there_twice_are_counted(
     entries: list[dict[str, Any]], told: list[str], lost: int, duplicated: int
