@@ -40,7 +40,7 @@ WHOLE = [started("0"), started("1"), ended("0", mark=0.1), ended("1", mark=0.2)]
     ids=[
         "whole",
         "not ended",
-        "told, not written",
+        "not written",
         "failed",
         "NaN",
         "ended twice",
