@@ -13,9 +13,10 @@ from evertune.runtime import Session
 from evertune.settings import ExportSettings, LimitSettings
 from evertune.task import Task
 from evertune.tensors import Signature, Tensors
-from export.architectures import known_architectures
+from export.architectures import Architectures, known_architectures
 from export.choose import over_limits
 from export.converters import converter_for
+from export.converters.sketch import Sketcher
 from export.external import OnnxFiles
 from export.measure import measure_latency
 from export.memory import measure_memory
@@ -27,6 +28,7 @@ from export.target import target_named
 from export.verify import verify
 
 _ROUNDS = 7
+_SURE_RATIO = 0.9  # of a limit: up to there a sketch is believed
 _ROWS = 64
 
 
@@ -55,7 +57,8 @@ def measure_untrained(
     """Exports an untrained model and measures it on random rows; twice before it is called too slow.
 
     Inside `architectures_in`, models that compute the same are measured once: neither weights nor how they are trained
-    changes the figures.
+    changes the figures. And where a model of the same operations, of other sizes, was exported before, a sketch of this
+    one tells enough (`Sketcher`), as long as it is well within all limits.
 
     Args:
         model: What `task.build` returned.
@@ -73,7 +76,7 @@ def measure_untrained(
     if known is not None:
         return Footprint(**known)
     bench = _Bench(model, task, settings, limits, _random_rows(task.signature, np.random.default_rng(seed)))
-    found = bench.measured()
+    found = bench.measured() if shelf is None else bench.quickly(shelf)
     if found.over is not None and found.size_bytes <= limits.size_bytes:  # a neighbour may have been in the way
         found = min(found, bench.measured(), key=lambda each: (each.over is not None, each.latency_seconds))
     if shelf is not None and key is not None:
@@ -98,6 +101,39 @@ class _Bench:
     settings: ExportSettings
     limits: LimitSettings
     rows: Tensors
+
+    def sketcher(self) -> Sketcher | None:
+        """Whoever draws what can be judged by a sketch."""
+        converter = converter_for(self.model)
+        judged = self.settings.target == "cpu" and not self.limits.memory_bytes
+        return converter if judged and isinstance(converter, Sketcher) else None
+
+    def quickly(self, shelf: Architectures) -> Footprint:
+        """By a sketch, where a model of the same operations has shown that they export; else as `measured`."""
+        sketcher, signature, kind = self.sketcher(), self.task.signature, self.task.kind
+        known = sketcher.operations(self.model, signature, kind) if sketcher is not None else None
+        if sketcher is None or known is None:
+            return self.measured()
+        key = f"operations {known} {kind} {signature.to_json()}"
+        found = self._of_sketch(sketcher) if shelf.get(key) is not None else None
+        if found is None:
+            found = self.measured()
+            shelf.put(key, {"exported": True})
+        return found
+
+    def _of_sketch(self, sketcher: Sketcher) -> Footprint | None:
+        """None where that does not tell for certain."""
+        content = sketcher.sketch(self.model, self.task.signature, self.task.kind)
+        if content is None:
+            return None
+        try:
+            session = verify(content, self.task.signature, threads=self.settings.threads)
+        except ExportError:
+            return None
+        found, limits = self._footprint(FP32, session, OnnxFiles(content)), self.limits
+        small = found.size_bytes <= _SURE_RATIO * limits.size_bytes
+        fast = found.latency_seconds <= _SURE_RATIO * limits.latency_seconds
+        return found if small and fast else None
 
     def measured(self) -> Footprint:
         task = self.task

@@ -11,7 +11,7 @@ from tune.proposal import FINE_TUNE, Proposal
 from tune.record import TrialRecord
 
 _SAMPLER_TRIES = 5  # before drawing at random, where the sampler repeats itself
-_LEAST_STARTUP, _MOST_STARTUP = 5, 50  # random trials before the forest: a quarter of all
+_LEAST_STARTUP, _MOST_STARTUP = 5, 20  # random trials before the forest: a quarter of all
 _RANDOM_TRIES = 50  # before a space counts as exhausted
 
 

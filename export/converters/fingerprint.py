@@ -20,6 +20,15 @@ def fingerprint(forward: TorchForward) -> str:
     Keras' own `get_config` is not used: it imports TensorFlow (seven seconds), numbers layers on and on, and does not
     tell what a layer holds beside it (the mean of an adapted `Normalization`).
     """
+    return str(_recorded(forward).digest.hexdigest())
+
+
+def operations(forward: TorchForward) -> str:
+    """A key that two models share when they run the same operations in the same order, of whatever sizes."""
+    return str(_recorded(forward).operations.hexdigest())
+
+
+def _recorded(forward: TorchForward) -> Any:
     import torch
 
     recorder = _recorder(forward)
@@ -31,7 +40,7 @@ def fingerprint(forward: TorchForward) -> str:
             found = forward.outputs(*inputs)
         for tensor in found:
             recorder.digest.update(recorder.tensor(tensor).encode())
-    return str(recorder.digest.hexdigest())
+    return recorder
 
 
 def _recorder(forward: TorchForward) -> Any:
@@ -43,7 +52,7 @@ def _recorder(forward: TorchForward) -> Any:
     class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it so
         def __init__(self) -> None:
             super().__init__()  # type: ignore[no-untyped-call]
-            self.digest = hashlib.sha256()
+            self.digest, self.operations = hashlib.sha256(), hashlib.sha256()
             self._variables = {variable_address(each): number for number, each in enumerate(forward.variables())}
             self._names: dict[int, str] = {}
             self._alive: list[Tensor] = []  # an address must not be used twice
@@ -65,6 +74,7 @@ def _recorder(forward: TorchForward) -> Any:
             given, structure = tree_flatten((args, kwargs or {}))
             facts = [self.tensor(each) if isinstance(each, Tensor) else repr(each) for each in given]
             self.digest.update(repr((str(function), str(structure), facts)).encode())
+            self.operations.update(f"{function};".encode())
             result = function(*args, **(kwargs or {}))
             for each in tree_flatten(result)[0]:
                 if isinstance(each, Tensor):

@@ -41,6 +41,14 @@ class KerasTorchConverter:
         """See `Converter.architecture`."""
         return self._tracer.architecture(_Forward(model, signature, KERAS))
 
+    def operations(self, model: Any, signature: Signature, kind: str) -> str | None:
+        """See `Sketcher.operations`."""
+        return self._tracer.operations(_Forward(model, signature, KERAS))
+
+    def sketch(self, model: Any, signature: Signature, kind: str) -> bytes | None:
+        """See `Sketcher.sketch`."""
+        return self._tracer.sketch(_Forward(model, signature, KERAS))
+
     def convert(
         self,
         model: Any,

@@ -39,6 +39,14 @@ class TorchModuleConverter:
         """See `Converter.architecture`."""
         return self._tracer.architecture(_Forward(model.eval(), signature, kind))
 
+    def operations(self, model: Any, signature: Signature, kind: str) -> str | None:
+        """See `Sketcher.operations`."""
+        return self._tracer.operations(_Forward(model.eval(), signature, kind))
+
+    def sketch(self, model: Any, signature: Signature, kind: str) -> bytes | None:
+        """See `Sketcher.sketch`."""
+        return self._tracer.sketch(_Forward(model.eval(), signature, kind))
+
     def convert(
         self,
         model: Any,
