@@ -10,10 +10,13 @@ import keras
 import numpy as np
 import pytest
 
+from evertune.runtime import Session
 from evertune.settings import ExportSettings, LimitSettings
 from evertune.task import Task
+from evertune.tensors import Signature, TensorSpec
 from export import architectures_in, measure_untrained
 from export.converters.keras_torch import KerasTorchConverter
+from export.converters.torch_module import TorchModuleConverter
 
 LOOSE = LimitSettings(latency_seconds=10.0)
 
@@ -71,3 +74,50 @@ def test_an_architecture_that_takes_too_much_memory_is_turned_away(task: Task) -
     found = measure_untrained(dense(16), task, settings=ExportSettings(), limits=tight)
     assert found.memory_bytes is not None
     assert f"it takes {found.memory_bytes:,} bytes of memory, over limits.memory_bytes = 10,000" == found.over
+
+
+def test_a_sketch_computes_the_same_and_is_about_as_large(task: Task) -> None:
+    model, converter = dense(40), KerasTorchConverter()
+    content, exact = converter.sketch(model, task.signature, task.kind), converter.convert(model, task.signature)
+    assert content is not None
+    assert len(content) == pytest.approx(len(exact.model_bytes), rel=0.05)
+    rows = {"image": np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)}
+    (found,) = Session(content, task.signature).run(rows).values()
+    (expected,) = exact.predict(rows).values()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_other_sizes_of_known_operations_are_measured_by_a_sketch_where_that_is_certain(
+    task: Task, tmp_path: Path
+) -> None:
+    """Only a whole export leaves a graph in the folder."""
+
+    def graphs_after(model: Any, size_bytes: int = 10_000_000) -> int:
+        limits = LOOSE.model_copy(update={"size_bytes": size_bytes})
+        found = measure_untrained(model, task, settings=ExportSettings(), limits=limits)
+        assert found.size_bytes > 4 * sum(np.prod(weight.shape) for weight in model.weights) or found.recipe != "fp32"
+        return len(list(tmp_path.glob("*.onnx")))
+
+    with architectures_in(tmp_path):
+        assert graphs_after(dense(23)) == 1  # sizes that no other test has: a process keeps graphs, too
+        assert graphs_after(dense(24)) == 1
+        assert graphs_after(dense(25, "tanh")) == 2  # other operations: whether they export is not known
+        assert graphs_after(dense(26), size_bytes=88_000) == 3  # a little under the limit
+
+
+def test_a_module_that_the_older_exporter_does_not_take_has_no_sketch() -> None:
+    import torch
+
+    class Odd(torch.nn.Module):
+        def __init__(self, units: int) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(4, units)
+
+        def forward(self, x: Any) -> Any:
+            if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]  # torch leaves it so
+                raise NotImplementedError("not for the older exporter")
+            return self.layer(x).softmax(-1)[:, :2]
+
+    signature = Signature((TensorSpec("x", "float32", (4,)),), (TensorSpec("probabilities", "float32", (2,)),))
+    assert TorchModuleConverter().sketch(Odd(3), signature, "classification") is None
+    assert TorchModuleConverter().sketch(torch.nn.Linear(4, 2), signature, "classification") is not None
