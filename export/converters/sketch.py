@@ -33,6 +33,7 @@ def sketch(forward: TorchForward) -> bytes | None:
     """
     import onnx
     import torch
+    from onnxscript import optimizer
 
     inputs, outputs = ([spec.name for spec in specs] for specs in (forward.signature.inputs, forward.signature.outputs))
     axes = {spec.name: _free_axes(spec.shape) for spec in (*forward.signature.inputs, *forward.signature.outputs)}
@@ -50,9 +51,9 @@ def sketch(forward: TorchForward) -> bytes | None:
                 output_names=outputs,
                 dynamic_axes=axes,
             )
-        proto = onnx.ModelProto.FromString(buffer.getvalue())
-        strip_texts(proto)
-        return finish(proto, forward.signature)
+            proto = onnx.ModelProto.FromString(buffer.getvalue())
+            strip_texts(proto)
+            return finish(optimizer.optimize(proto), forward.signature)  # else casts to the same type hide what is INT8
     except Exception:  # it raises what it likes; the other exporter is asked then
         return None
 
