@@ -18,7 +18,7 @@ _TREES = 100
 _CANDIDATES = 1000
 _NEAR = 10  # half of the candidates lie near one of so many of the best
 _STEP = 0.15  # of the unit interval: how near
-_OPTIMISM = 0.5  # standard deviations
+_OPTIMISM = 1.5  # standard deviations
 _RANDOM_RATIO = 0.1  # of suggestions, so that no part of the space is given up
 _GROWTH = 1.1  # the forest is grown anew when a tenth more is known
 _FORMER_TRIALS = 10  # of this search
@@ -30,8 +30,9 @@ class RankForest:
 
     A rung compares trials of the same length; a trial of another length is on no common scale. Ranks are
     (`Rungs.order`), and no outlier bends them. Trees take conditions, categories and integers as they come. Mean minus
-    half a standard deviation over the trees is the lower bound that decides; a forest as a model of hyperparameters is
-    from Hutter et al. 2011, "Sequential Model-Based Optimization for General Algorithm Configuration".
+    one and a half standard deviations over the trees is the lower bound that decides; a forest as a model of
+    hyperparameters is from Hutter et al. 2011, "Sequential Model-Based Optimization for General Algorithm
+    Configuration".
 
     Args:
         seed: Of candidates, trees, and random suggestions.
