@@ -119,13 +119,7 @@ def _figures(found: Array) -> dict[str, float]:
     for trials in (_EARLY, last):
         warm, cold = found[:, :, 0, trials - 1], found[:, :, 1, trials - 1]
         for name, values in {"warm_regret": warm, "cold_regret": cold, "difference": warm - cold}.items():
-            low, high = _interval(values)
-            figures |= {
-                f"{name}_after_{trials}_points_mean": float(values.mean()),
-                f"{name}_after_{trials}_points_low": low,
-                f"{name}_after_{trials}_points_high": high,
-                f"{name}_after_{trials}_points_median": float(np.median(values)),
-            }
+            figures |= _spread(f"{name}_after_{trials}_points", values)
     return figures
 
 
@@ -139,14 +133,15 @@ def _curve_figures(regrets: Array) -> dict[str, float]:
              "best_and_ranks_minus_best": ("best_and_ranks", "best")}  # fmt: skip
     differences = {name: columns[one] - columns[other] for name, (one, other) in pairs.items()}
     for name, values in {**columns, **differences}.items():
-        low, high = _interval(values[:, None])
-        figures |= {
-            f"curves_{name}_mean": float(values.mean()),
-            f"curves_{name}_low": low,
-            f"curves_{name}_high": high,
-            f"curves_{name}_median": float(np.median(values)),
-        }
+        figures |= _spread(f"curves_{name}", values[:, None])
     return figures
+
+
+def _spread(name: str, values: Array) -> dict[str, float]:
+    """Of values with the shape (pairs, seeds)."""
+    low, high = _interval(values)
+    middle = {"mean": float(values.mean()), "low": low, "high": high, "median": float(np.median(values))}
+    return {f"{name}_{each}": value for each, value in middle.items()}
 
 
 def _interval(values: Array) -> tuple[float, float]:

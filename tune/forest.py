@@ -66,20 +66,21 @@ class RankForest:
     def _best(self, space: list[Any], known: Sequence[Known]) -> list[dict[str, Any]]:
         learnt = known if len(known) >= self._startup else ()
         candidates = list(self._candidates(space, learnt))
+        matrix = _matrix(space, candidates).astype(np.float32)
         weight = len(learnt) / (len(learnt) + _FORMER_TRIALS) if self._former else 1.0
-        bound = weight * self._bound(space, learnt, candidates)
-        bound += (1.0 - weight) * self._bound(space, self._former, candidates)
+        bound = weight * self._bound(space, learnt, matrix)
+        bound += (1.0 - weight) * self._bound(space, self._former, matrix)
         most = max(1, math.ceil((_GROWTH - 1) * len(known)))
         return [candidates[index] for index in np.argsort(bound, kind="stable")[:most]]
 
-    def _bound(self, space: list[Any], known: Sequence[Known], candidates: Sequence[Mapping[str, Any]]) -> Array:
+    def _bound(self, space: list[Any], known: Sequence[Known], matrix: Array) -> Array:
+        """Of each candidate, a row of the matrix; the lower the more promising."""
         if not known:
-            return np.zeros(len(candidates))
+            return np.zeros(len(matrix))
         from sklearn.ensemble import ExtraTreesRegressor
 
         forest = ExtraTreesRegressor(_TREES, min_samples_leaf=2, random_state=int(self._random.integers(2**31)))
         forest.fit(_matrix(space, [values for values, _ in known]), [rank for _, rank in known])
-        matrix = _matrix(space, candidates).astype(np.float32)
         expected = np.stack([tree.predict(matrix) for tree in forest.estimators_])
         bound: Array = expected.mean(axis=0) - _OPTIMISM * expected.std(axis=0)
         return bound

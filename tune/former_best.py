@@ -101,10 +101,11 @@ def former_ranks(records: Sequence[TrialRecord]) -> list[tuple[Values, float]]:
 
 def write_former_best(folder: Path, records: Sequence[TrialRecord]) -> None:
     """Writes `former_best` and `former_ranks` of these trials to `best_configurations.json`."""
+    former = Former.of(records)
     content = {
         "format_version": _FORMAT_VERSION,
-        "configurations": [dict(each) for each in former_best(records)],
-        "ranks": [[dict(values), rank] for values, rank in former_ranks(records)],
+        "configurations": [dict(each) for each in former.best],
+        "ranks": [[dict(values), rank] for values, rank in former.ranks],
     }
     write_atomic(folder / FORMER_BEST, json.dumps(content, sort_keys=True).encode())
 

@@ -190,8 +190,7 @@ class StudyOracle(keras_tuner.Oracle):  # type: ignore[misc]  # KerasTuner has n
             self.reload()
             assert self._journal is not None  # opened by `reload`
             interrupted, self._waiting = self._waiting, []
-            moved = {each: _moved(each, self._journal.entries) for each in interrupted}
-            lost = [self.lose_trial(each, counted=not moved[each]) for each in interrupted]
+            lost = [self.lose_trial(each, counted=not _moved(each, self._journal.entries)) for each in interrupted]
             return [record for record in lost if record is not None]
 
     def epochs(self, trial_id: str) -> int | None:

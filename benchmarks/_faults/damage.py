@@ -44,10 +44,9 @@ def damage(entries: Entries, told_ended: Sequence[str], hits: Mapping[str, int],
     started = Counter(entry["trial_id"] for entry in entries if entry["event"] == "started")
     records = [entry["record"] for entry in entries if entry["event"] == "ended"]
     ended = Counter(record["trial_id"] for record in records)
-    failed = [record for record in records if record["state"] == "failed"]
-    killed = [record for record in failed if "process died" in str(record["error"])]
+    killed = [each for each in records if each["state"] == "failed" and "process died" in str(each["error"])]
     values = Counter(json.dumps(record["hyperparameters"], sort_keys=True) for record in records)
-    whole = [record for record in records if record not in failed]  # of the others no epochs are written down
+    whole = [record for record in records if record["state"] != "failed"]  # of the others no epochs are written down
     redone = {record["trial_id"]: epochs[record["trial_id"]] - record["epochs"] for record in whole}
     rates = [
         extra / hits[trial_id] if hits.get(trial_id) else extra * float("inf")

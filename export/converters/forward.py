@@ -79,6 +79,26 @@ class TorchForward(abc.ABC):
         """What holds while the model is traced."""
         return four_axes()
 
+    def module(self) -> Any:
+        """The model in a module whose only argument is the tuple of its inputs.
+
+        It hides the model's own call signature; Keras' `*args` is one that torch.export cannot match.
+        """
+        import torch
+
+        forward = self
+
+        class Plain(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.model = forward.model
+                self.training = False
+
+            def forward(self, inputs: tuple[Any, ...]) -> Any:
+                return forward.outputs(*inputs)
+
+        return Plain()
+
     def on_example(self) -> Any:
         """What the model returns for the example rows."""
         import torch

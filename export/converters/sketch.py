@@ -42,8 +42,8 @@ def sketch(forward: TorchForward) -> bytes | None:
         with known_noise(), warnings.catch_warnings(), torch.no_grad(), forward.tracing():
             warnings.simplefilter("ignore")  # it warns of every number that it fixes, and of its age
             torch.onnx.export(
-                _module(forward),
-                forward.example(),
+                forward.module(),
+                (forward.example(),),
                 buffer,  # type: ignore[arg-type]  # a file will do for the older exporter
                 dynamo=False,
                 opset_version=_OPSET,
@@ -60,20 +60,3 @@ def sketch(forward: TorchForward) -> bytes | None:
 
 def _free_axes(shape: tuple[int | None, ...]) -> dict[int, str]:
     return {0: "batch", **{axis: f"axis_{axis}" for axis, size in enumerate(shape, 1) if size is None}}
-
-
-def _module(forward: TorchForward) -> Any:
-    import torch
-
-    class Plain(torch.nn.Module):
-        """Hides the model's own call signature."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = forward.model
-            self.training = False
-
-        def forward(self, *inputs: Any) -> Any:
-            return forward.outputs(*inputs)
-
-    return Plain()

@@ -110,7 +110,7 @@ def _program(forward: TorchForward) -> Any:
 
     with forward.tracing():
         return torch.export.export(
-            _plain_module(forward),
+            forward.module(),
             (forward.example(),),
             dynamic_shapes=(_dynamic_shapes(forward.signature),),
             strict=False,
@@ -137,23 +137,6 @@ def _remember_operators() -> None:
     listed = getattr(apis, "get_torchlib_ops", None)
     if listed is not None and not hasattr(listed, "cache_info"):  # another version of torch may do it otherwise
         apis.get_torchlib_ops = functools.cache(listed)  # type: ignore[union-attr]  # it is there
-
-
-def _plain_module(forward: TorchForward) -> Any:
-    import torch
-
-    class Plain(torch.nn.Module):
-        """Hides the model's own call signature; Keras' `*args` is one that torch.export cannot match."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = forward.model
-            self.training = False
-
-        def forward(self, inputs: tuple[Any, ...]) -> Any:
-            return forward.outputs(*inputs)
-
-    return Plain()
 
 
 def _dynamic_shapes(signature: Signature) -> Any:
